@@ -1,0 +1,134 @@
+/* buffer.c - bytes that grow, up to a hard maximum. */
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 256
+
+void buffer_init(struct buffer *buffer, size_t max_len)
+{
+    *buffer = (struct buffer){.max_len = max_len};
+}
+
+void buffer_done(struct buffer *buffer)
+{
+    free(buffer->data);
+    buffer_init(buffer, buffer->max_len);
+}
+
+void buffer_reset(struct buffer *buffer)
+{
+    buffer->len = 0;
+    buffer->failed = false;
+    if (buffer->data != NULL)
+        buffer->data[0] = '\0';
+}
+
+/* Makes room for `extra` bytes and the NUL behind them. */
+static enum result reserve(struct buffer *buffer, size_t extra)
+{
+    if (extra > buffer->max_len - buffer->len) {
+        buffer->failed = true;
+        return RESULT_FULL;
+    }
+
+    size_t needed = buffer->len + extra + 1;
+    if (needed <= buffer->cap)
+        return RESULT_OK;
+
+    size_t cap = buffer->cap == 0 ? FIRST_CAP : buffer->cap;
+    while (cap < needed)
+        cap *= 2;
+
+    char *data = realloc(buffer->data, cap);
+    if (data == NULL) {
+        buffer->failed = true;
+        return RESULT_NO_MEMORY;
+    }
+    buffer->data = data;
+    buffer->cap = cap;
+    return RESULT_OK;
+}
+
+enum result buffer_append(struct buffer *buffer, const void *bytes, size_t len)
+{
+    enum result result = reserve(buffer, len);
+
+    if (result != RESULT_OK)
+        return result;
+    if (len > 0)
+        memcpy(buffer->data + buffer->len, bytes, len);
+    buffer->len += len;
+    buffer->data[buffer->len] = '\0';
+    return RESULT_OK;
+}
+
+enum result buffer_append_str(struct buffer *buffer, const char *str)
+{
+    return buffer_append(buffer, str, strlen(str));
+}
+
+enum result buffer_append_char(struct buffer *buffer, char c)
+{
+    return buffer_append(buffer, &c, 1);
+}
+
+enum result buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0) {
+        buffer->failed = true;
+        return RESULT_INVALID;
+    }
+
+    enum result result = reserve(buffer, (size_t)len);
+    if (result != RESULT_OK)
+        return result;
+
+    va_start(args, format);
+    vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, args);
+    va_end(args);
+    buffer->len += (size_t)len;
+    return RESULT_OK;
+}
+
+enum result buffer_append_json_string(struct buffer *buffer, const char *text, size_t len)
+{
+    size_t start = buffer->len;
+    enum result result = buffer_append_char(buffer, '"');
+    size_t plain = 0; /* first byte not yet appended */
+
+    for (size_t i = 0; i < len && result == RESULT_OK; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f)
+            continue;
+        result = buffer_append(buffer, text + plain, i - plain);
+        plain = i + 1;
+        if (result == RESULT_OK && (byte == '"' || byte == '\\'))
+            result = buffer_append_format(buffer, "\\%c", byte);
+        else if (result == RESULT_OK)
+            result = buffer_append_format(buffer, "\\u%04x", byte);
+    }
+    if (result == RESULT_OK)
+        result = buffer_append(buffer, text + plain, len - plain);
+    if (result == RESULT_OK)
+        result = buffer_append_char(buffer, '"');
+    if (result != RESULT_OK) {
+        buffer->len = start;
+        if (buffer->data != NULL)
+            buffer->data[start] = '\0';
+    }
+    return result;
+}
+
+const char *buffer_text(const struct buffer *buffer)
+{
+    return buffer->data == NULL ? "" : buffer->data;
+}

@@ -1,0 +1,2 @@
+-- step flags= needs=
+return 1

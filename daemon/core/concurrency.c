@@ -1,0 +1,29 @@
+/* concurrency.c - Little's law with the horizon of the slots. */
+#include "core/concurrency.h"
+
+/* One weight for all: about the last sixteen answers decide. */
+#define WEIGHT 8
+
+/* Below it a request ends before the loop turns; the division stays finite. */
+#define MIN_LATENCY_US INT64_C(500)
+
+int64_t concurrency_latency_us(int64_t mean_us, int64_t measured_us)
+{
+    if (mean_us == 0)
+        return measured_us;
+    return mean_us + (measured_us - mean_us) / WEIGHT;
+}
+
+uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t held,
+                          int64_t latency_us)
+{
+    int64_t ending = 0; /* requests that end before the farthest slot comes */
+
+    if (latency_us > 0) {
+        int64_t latency = latency_us < MIN_LATENCY_US ? MIN_LATENCY_US : latency_us;
+        ending = max_in_flight * CONCURRENCY_HORIZON_US / latency;
+    }
+
+    int64_t room = (int64_t)max_in_flight + ending - in_flight - held;
+    return room < 0 ? 0 : room > UINT32_MAX ? UINT32_MAX : (uint32_t)room;
+}

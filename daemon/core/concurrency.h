@@ -1,0 +1,29 @@
+/*
+ * concurrency.h - how many more jobs this instance may take in hand.
+ *
+ * Pure. Little's law: requests in flight = rate x latency. Of the jobs that wait
+ * for their slot only as many may be held as requests will end before the farthest
+ * slot comes; so a fast API is kept busy up to max_in_flight, and a slow one lowers
+ * the rate instead of piling jobs up behind it.
+ *
+ * Sources  Little, "A Proof for the Queuing Formula L = lambda W", 1961. The horizon
+ *          of slots is that of the claim (design.md section 4: 250 ms).
+ */
+#ifndef AUTHLINKD_CORE_CONCURRENCY_H
+#define AUTHLINKD_CORE_CONCURRENCY_H
+
+#include <stdint.h>
+
+#define CONCURRENCY_HORIZON_US INT64_C(250000)
+
+/* A mean of latencies in which each new one weighs an eighth; 0 means: none seen yet. */
+int64_t concurrency_latency_us(int64_t mean_us, int64_t measured_us);
+
+/*
+ * Room for jobs when `in_flight` requests run, `held` jobs wait for their slots and a
+ * request takes `latency_us` (0: not known yet, taken as longer than the horizon).
+ */
+uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t held,
+                          int64_t latency_us);
+
+#endif

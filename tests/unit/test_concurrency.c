@@ -1,0 +1,51 @@
+/* test_concurrency.c - how many more jobs an instance may take in hand. */
+#include "core/concurrency.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    uint32_t max_in_flight, in_flight, held;
+    int64_t latency_us;
+    uint32_t expected;
+} rooms[] = {
+    {"nothing known yet: the cap alone", 64, 0, 0, 0, 64},
+    {"held jobs count", 64, 0, 64, 0, 0},
+    {"fast API: 64 per 100 ms end 160 in a horizon", 64, 64, 0, 100000, 160},
+    {"slow API: 64 per 8 s end 2 in a horizon", 64, 64, 0, 8000000, 2},
+    {"slow API: what is held beyond that leaves no room", 64, 64, 3, 8000000, 0},
+    {"no time at all is taken as half a millisecond", 1, 0, 0, 1, 501},
+};
+
+START_TEST(room_follows_littles_law)
+{
+    uint32_t room = concurrency_room(rooms[_i].max_in_flight, rooms[_i].in_flight, rooms[_i].held,
+                                     rooms[_i].latency_us);
+    ck_assert_msg(room == rooms[_i].expected, "%s: got %u", rooms[_i].name, room);
+}
+END_TEST
+
+START_TEST(first_latency_is_taken_whole_and_later_ones_by_an_eighth)
+{
+    ck_assert_int_eq(concurrency_latency_us(0, 8000), 8000);
+    ck_assert_int_eq(concurrency_latency_us(8000, 16000), 9000);
+    ck_assert_int_eq(concurrency_latency_us(8000, 0), 7000);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("concurrency");
+    TCase *tcase = tcase_create("concurrency");
+
+    tcase_add_loop_test(tcase, room_follows_littles_law, 0, sizeof rooms / sizeof rooms[0]);
+    tcase_add_test(tcase, first_latency_is_taken_whole_and_later_ones_by_an_eighth);
+    suite_add_tcase(suite, tcase);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,2 +1,26 @@
--- step flags= needs=
-return 1
+-- step flags=no-writes needs=common
+--[[
+audit.lua - all the numbers of the conservation law, in one atomic read.
+
+  taken + redriven = ready + reused + dead + delayed now + in leases now;  dead = redriven + removed + letters
+
+KEYS  1 queue  2 delayed  3 leases  4 inflight  5 dead  6 stats   ARGV  1 prefix
+Returns  {nowMs, queue, delayed, leases, jobs in leases, inflight, letters, {counter, value, ...}}
+Cost     O(leases)
+Caller   daemon/ctl
+]]
+local QUEUE, DELAYED, LEASES, INFLIGHT, DEAD, STATS = unpack(KEYS)
+
+local refused = wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
+  [STATS] = 'hash' })
+if refused then
+  return refused
+end
+
+local leases, in_leases = redis.call('ZRANGE', LEASES, 0, -1), 0
+for _, lease in ipairs(leases) do
+  local held = redis.pcall('HLEN', PREFIX .. ':lease:' .. lease)
+  in_leases = in_leases + (type(held) == 'number' and held or 0)
+end
+return { now_ms, redis.call('LLEN', QUEUE), redis.call('ZCARD', DELAYED), #leases, in_leases, redis.call('HLEN', INFLIGHT),
+  redis.call('XLEN', DEAD), redis.call('HGETALL', STATS) }

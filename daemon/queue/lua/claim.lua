@@ -1,2 +1,301 @@
--- step flags= needs=
-return 1
+-- step flags= needs=common,jobs,pace,holds
+--[[
+claim.lua - hand a batch of jobs, and the send slots for them, to one instance.
+
+One atomic step; refused whole when Redis is out of memory (no allow-oom). Not idempotent: a claim whose
+reply was lost leaves a stray lease, which reap gives back by its name.
+
+KEYS  1 queue     list, jobs                     7 holds   hash, cause -> what is known
+      2 delayed   zset, record -> due, Unix ms   8 events  stream
+      3 lease     hash, user -> record           9 dead    stream
+      4 leases    zset, lease -> deadline ms    10 stats   hash
+      5 inflight  hash, user -> lease           11 meta    hash
+      6 limiter   hash
+ARGV  1 prefix  2 lease  3 want (1..256)  4 leaseMs  5 keyFp  6 publishableKey  7 schema  8 settings (JSON)
+
+Returns  {nowMs, 'jobs', probe 0|1, queue length, ms until the next delayed job is due or -1,
+            'perSec burst maxPerSec pace', {nine a job: user, jobKey, attempts, recoveries, ageMs,
+            slot in us from now, redirectUrl, linkExpiryMins, ref}}
+         {nowMs, 'wait', ms}: no slot is free
+         {nowMs, 'hold', cause, ms until the soonest change (1..1000), detail}
+         {nowMs, 'foreign', 'schema' | 'publishableKey', what the data says}
+Errors   "ERR authlink ..."; nothing written
+Cost     O(jobs looked at), at most 1,024
+Needs    Redis 7.0 (script flags). Keys share one hash slot.
+Caller   daemon/queue/claim.c
+]]
+local QUEUE, DELAYED, LEASE, LEASES, INFLIGHT, LIMITER, HOLDS, EVENTS, DEAD, STATS, META = unpack(KEYS)
+local lease, want, lease_ms, key_fp = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local settings = cjson.decode(ARGV[8])
+local STREAMS = { events = EVENTS, dead = DEAD }
+
+local MAX_LOOKED_AT = 1024
+local MAX_REPLY_BYTES = 192 * 1024
+local READ_AT_ONCE = 16
+local PROBE_FORGOTTEN_MS = 600000
+local FORCE_QUIET_MS = 60000
+local MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS = 250, 10000
+
+local refused = wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASE] = 'hash', [LEASES] = 'zset', [INFLIGHT] = 'hash',
+  [LIMITER] = 'hash', [HOLDS] = 'hash', [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash', [META] = 'hash' })
+if refused then
+  return refused
+end
+if redis.call('EXISTS', LEASE) == 1 then
+  return redis.error_reply('ERR authlink name used twice: ' .. lease)
+end
+
+-- What of :meta is not mine; a new :meta is made mine.
+local function foreign_meta()
+  local theirs = redis.call('HMGET', META, 'schema', 'publishableKey')
+  if not theirs[1] and not theirs[2] then
+    redis.call('HSET', META, 'schema', ARGV[7], 'publishableKey', ARGV[6])
+    return nil
+  end
+  if theirs[1] ~= ARGV[7] then
+    return 'schema', theirs[1] or ''
+  end
+  if theirs[2] ~= ARGV[6] then
+    return 'publishableKey', theirs[2] or ''
+  end
+end
+
+local function drop_ended_holds(holds)
+  for cause, hold in pairs(holds) do
+    local ended = hold.until_ms > 0 and hold.until_ms <= now_ms
+    local forgotten = is_probed(cause) and hold.next_ms + PROBE_FORGOTTEN_MS <= now_ms
+    if ended or forgotten then
+      redis.call('HDEL', HOLDS, cause)
+      holds[cause] = nil
+    end
+  end
+end
+
+-- The holds that bind an instance with my key.
+local function binding_holds(holds)
+  local binding = {}
+  for _, cause in ipairs({ 'pause', 'unknown_users:' .. key_fp, 'account:' .. key_fp, 'outage' }) do
+    if holds[cause] then
+      binding[#binding + 1] = cause
+    end
+  end
+  return binding
+end
+
+-- The cause that forbids this claim, and the ms until that may change; nil: at most a probe's worth is allowed.
+local function forbidding_hold(holds, binding)
+  local forbidding, soonest = nil, 1000
+  for _, cause in ipairs(binding) do
+    local hold = holds[cause]
+    if not is_probed(cause) or hold.next_ms > now_ms then
+      forbidding = forbidding or cause
+      local change = hold_change_in(cause, hold)
+      if change >= 0 then
+        soonest = math.min(soonest, change)
+      end
+    end
+  end
+  return forbidding, math.max(1, soonest)
+end
+
+local what, theirs = foreign_meta()
+if what then
+  return { now_ms, 'foreign', what, theirs }
+end
+local limiter = load_pace(LIMITER)
+if not limiter.per_sec then
+  pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
+end
+local holds = load_holds(HOLDS)
+drop_ended_holds(holds)
+local binding = binding_holds(holds)
+local forbidding, change_in = forbidding_hold(holds, binding)
+if forbidding then
+  return { now_ms, 'hold', forbidding, change_in, holds[forbidding].detail }
+end
+
+local probe = #binding > 0
+pace.advance(limiter, now_us)
+local slots = pace.reserve(limiter, now_us, probe and 1 or want)
+if #slots == 0 then
+  return { now_ms, 'wait', pace.wait_ms(limiter, now_us, want) }
+end
+
+--[[
+Two sources, read a few elements at a time. `looked` counts the elements that were consumed; what was put
+back into :delayed has a later score and is out of the way.
+]]
+local waiting = {
+  queue = { looked = 0, buffer = {}, at = 1, dry = false },
+  delayed = { looked = 0, buffer = {}, at = 1, dry = false, gone = {} },
+}
+
+local function refill(name, source)
+  if source.at <= #source.buffer or source.dry then
+    return
+  end
+  if name == 'queue' then
+    source.buffer = redis.call('LRANGE', QUEUE, source.looked, source.looked + READ_AT_ONCE - 1)
+  else
+    source.buffer = redis.call('ZRANGE', DELAYED, '-inf', digits(now_ms), 'BYSCORE', 'LIMIT', #source.gone, READ_AT_ONCE)
+  end
+  source.at = 1
+  source.dry = #source.buffer == 0
+end
+
+local turn = redis.call('HGET', LIMITER, 'turn') == '1' and 'queue' or 'delayed'
+
+-- Name and next element of the source whose turn it is; nil when both are dry.
+local function next_element()
+  for name, source in pairs(waiting) do
+    refill(name, source)
+  end
+  local name = turn
+  if waiting[name].dry then
+    name = name == 'queue' and 'delayed' or 'queue'
+  end
+  local source = waiting[name]
+  if source.dry then
+    return nil
+  end
+  local element = source.buffer[source.at]
+  source.at = source.at + 1
+  source.looked = source.looked + 1
+  return name, element
+end
+
+local base_key = tonumber(redis.call('HGET', STATS, 'taken') or '0')
+local taken = 0
+local out, reply_bytes = {}, 0
+local lease_fields, inflight_fields, mine = {}, {}, {}
+
+local function new_key()
+  taken = taken + 1
+  return padded_key(digits(base_key + taken))
+end
+
+local function new_job(payload)
+  return { key = new_key(), attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = payload }
+end
+
+local function is_reusable(link, request)
+  if link.redirect_url ~= request.redirect_url then
+    return false
+  end
+  if request.force then
+    return link.updated_ms > now_ms - FORCE_QUIET_MS
+  end
+  return link.expires_ms - now_ms >= settings.reuseMinShare * request.link_expiry_mins * 60000
+end
+
+local function reuse(job, request, link)
+  count('reused')
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'reused', 'jobKey', shown_key(job.key), 'endUserId', request.user,
+    'ref', request.ref, 'sessionId', link.session_id, 'expiresAtMs', digits(link.expires_ms),
+    'attempts', digits(job.attempts))
+end
+
+-- The user is in flight: wait as long again as the job has waited.
+local function put_off(job, holder)
+  if holder ~= lease and not redis.call('ZSCORE', LEASES, holder) then
+    redis.call('ZADD', LEASES, digits(now_ms), holder)   -- drifted: the next reap gives it back
+  end
+  local wait_ms = clamp(now_ms - job.first_seen_ms, MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS)
+  redis.call('ZADD', DELAYED, digits(now_ms + wait_ms), to_record(job, 0))
+end
+
+local function hand_out(job, request)
+  local slot_us = slots[#out / 9 + 1]
+  lease_fields[#lease_fields + 1] = request.user
+  lease_fields[#lease_fields + 1] = to_record(job, slot_us)
+  inflight_fields[#inflight_fields + 1] = request.user
+  inflight_fields[#inflight_fields + 1] = lease
+  mine[request.user] = true
+  for _, value in ipairs({ request.user, shown_key(job.key), job.attempts, job.recoveries, math.max(0, now_ms - job.first_seen_ms),
+    math.max(0, math.floor(slot_us - now_us)), request.redirect_url, request.link_expiry_mins, request.ref }) do
+    out[#out + 1] = value
+  end
+  reply_bytes = reply_bytes + #request.user + #request.redirect_url + #request.ref + 128
+end
+
+--[[
+Writes the new place of one element. Returns 'slot' if it got one, 'back' if a delayed one stays delayed,
+else 'done'.
+]]
+local function place(name, element)
+  local job = name == 'queue' and new_job(element) or from_record(element)
+  if not job then
+    bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), element)
+    return 'done'
+  end
+  local request, reason, detail, user, ref = read_job(job.payload, settings, now_ms)
+  if not request then
+    local letter = { reason = reason, detail = detail }
+    bury(STREAMS, settings.eventsKeepMs, job, user or '', ref or '', letter)
+    if user then
+      write_failed(user, job, ref, letter, settings.failedTtlMs)
+    end
+    return 'done'
+  end
+  local link = valid_link(request.user)
+  if link and is_reusable(link, request) then
+    reuse(job, request, link)
+    return 'done'
+  end
+  local holder = mine[request.user] and lease or holder_of(INFLIGHT, request.user)
+  if holder then
+    put_off(job, holder)
+    return 'back'
+  end
+  hand_out(job, request)
+  return 'slot'
+end
+
+local looked = 0
+while #out / 9 < #slots and looked < MAX_LOOKED_AT and reply_bytes < MAX_REPLY_BYTES do
+  local name, element = next_element()
+  if not name then
+    break
+  end
+  looked = looked + 1
+  local became = place(name, element)
+  if became == 'slot' then
+    turn = turn == 'queue' and 'delayed' or 'queue'
+  end
+  if name == 'delayed' and became ~= 'back' then
+    local gone = waiting.delayed.gone
+    gone[#gone + 1] = element
+  end
+end
+
+-- New places first, then the counters, then the old places.
+local handed_out = #out / 9
+if handed_out > 0 then
+  redis.call('ZADD', LEASES, digits(now_ms + lease_ms), lease)
+  redis.call('HSET', LEASE, unpack(lease_fields))
+  redis.call('HSET', INFLIGHT, unpack(inflight_fields))
+  pace.commit(limiter, handed_out)
+  if probe then
+    for _, cause in ipairs(binding) do
+      holds[cause].probe, holds[cause].next_ms = lease, now_ms + lease_ms
+      store_hold(HOLDS, cause, holds[cause])
+    end
+  end
+end
+if taken > 0 then
+  count('taken', taken)
+end
+write_counters(STATS)
+if looked > 0 then   -- an idle claim writes nothing
+  store_pace(LIMITER, limiter)
+  redis.call('HSET', LIMITER, 'turn', turn == 'queue' and '1' or '0')
+end
+if waiting.queue.looked > 0 then
+  redis.call('LTRIM', QUEUE, waiting.queue.looked, -1)
+end
+if #waiting.delayed.gone > 0 then
+  redis.call('ZREM', DELAYED, unpack(waiting.delayed.gone))
+end
+
+return { now_ms, 'jobs', (probe and handed_out > 0) and 1 or 0, redis.call('LLEN', QUEUE), next_due_in(DELAYED),
+  rate_reply(limiter), out }

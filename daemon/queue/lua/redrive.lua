@@ -1,2 +1,40 @@
--- step flags= needs=
-return 1
+-- step flags= needs=common
+--[[
+redrive.lua - dead letters become jobs again.
+
+KEYS  1 dead  2 delayed  3 stats   ARGV  1 prefix  2... IDs of letters, at most 256
+Returns  {nowMs, {a word each: 'redriven', 'missing', or 'too_long' (the letter keeps a part of its payload only)}}
+Caller   daemon/ctl
+]]
+local DEAD, DELAYED, STATS = unpack(KEYS)
+
+local refused = wrong_type({ [DEAD] = 'stream', [DELAYED] = 'zset', [STATS] = 'hash' })
+if refused then
+  return refused
+end
+
+local function redrive(id)
+  local entry = redis.call('XRANGE', DEAD, id, id)[1]
+  if not entry then
+    return 'missing'
+  end
+  local letter = {}
+  for i = 1, #entry[2], 2 do
+    letter[entry[2][i]] = entry[2][i + 1]
+  end
+  if not letter.payload or (tonumber(letter.payloadBytes or '') or 0) > MAX_PAYLOAD_KEPT then
+    return 'too_long'
+  end
+  local redriven = redis.call('HINCRBY', STATS, 'redriven', 1)
+  local key = string.match(letter.jobKey or '', '^r?%d+$') or 'r' .. digits(redriven)
+  local job = { key = padded_key(key), attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = letter.payload }
+  redis.call('ZADD', DELAYED, digits(now_ms), to_record(job, 0))
+  redis.call('XDEL', DEAD, id)
+  return 'redriven'
+end
+
+local words = {}
+for i = 2, #ARGV do
+  words[#words + 1] = redrive(ARGV[i])
+end
+return { now_ms, words }

@@ -1,2 +1,19 @@
--- step flags= needs=
-return 1
+-- step flags=allow-oom needs=common
+--[[
+remove.lua - dead letters that nobody wants any more.
+
+KEYS  1 dead  2 stats   ARGV  1 prefix  2... IDs of letters, at most 256
+Returns  {nowMs, letters removed}
+Caller   daemon/ctl
+]]
+local refused = wrong_type({ [KEYS[1]] = 'stream', [KEYS[2]] = 'hash' })
+if refused then
+  return refused
+end
+for i = 2, #ARGV do
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
+    count('removed')
+  end
+end
+write_counters(KEYS[2])
+return { now_ms, counters.removed or 0 }

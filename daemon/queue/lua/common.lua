@@ -1,0 +1,153 @@
+--[[
+common.lua - names, records and the writes that several steps share. Stands before every step.
+
+Units    now_ms: Unix ms, now_us: Unix us, both of the server's clock. No other clock is read.
+Record   `<jobKey> <attempts> <recoveries> <firstSeenMs> <slotUs> <payload>`: how a job is kept in
+         :delayed (as member) and in a lease (as value). jobKey is padded to 16 characters, so that
+         jobs of one due time keep their order; people see it without the zeros.
+]]
+local PREFIX = ARGV[1]
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now_us / 1000)
+
+local MAX_PAYLOAD_KEPT = 4096
+
+-- Whole numbers leave Lua by this only: tostring() turns to exponents at 1e14.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local function clamp(value, low, high)
+  return math.min(math.max(value, low), high)
+end
+
+-- An error reply if one of the fixed keys has a foreign type, else nil. Called before the first write.
+local function wrong_type(kinds)
+  for key, kind in pairs(kinds) do
+    local found = redis.call('TYPE', key).ok
+    if found ~= 'none' and found ~= kind then
+      return redis.error_reply('ERR authlink wrongtype ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
+    end
+  end
+end
+
+local function padded_key(key)
+  local letter, number = string.match(key, '^(r?)0*(%d+)$')
+  return letter .. string.rep('0', 16 - #letter - #number) .. number
+end
+
+local function shown_key(key)
+  return (string.gsub(key, '^(r?)0+(%d)', '%1%2'))
+end
+
+local function to_record(job, slot_us)
+  return table.concat({ job.key, digits(job.attempts), digits(job.recoveries), digits(job.first_seen_ms),
+    digits(slot_us), job.payload }, ' ')
+end
+
+-- The job of a record; nil if the text has not that form.
+local function from_record(text)
+  local key, attempts, recoveries, first_seen, slot, payload =
+    string.match(text, '^(r?%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  if not key or #key > 31 or #attempts > 9 or #recoveries > 9 or #first_seen > 15 or #slot > 18 then
+    return nil
+  end
+  return { key = key, attempts = tonumber(attempts), recoveries = tonumber(recoveries),
+    first_seen_ms = tonumber(first_seen), slot_us = tonumber(slot), payload = payload }
+end
+
+local function session_key(user)
+  return PREFIX .. ':session:' .. user
+end
+
+-- The user's valid link, or nil. A foreign type under that name counts as none.
+local function valid_link(user)
+  local found = redis.pcall('HMGET', session_key(user), 'status', 'expiresAtMs', 'redirectUrl', 'updatedAtMs', 'sessionId')
+  if found.err or found[1] ~= 'ready' then
+    return nil
+  end
+  local expires_ms = tonumber(found[2] or '')
+  if not expires_ms or expires_ms <= now_ms then
+    return nil
+  end
+  return { expires_ms = expires_ms, redirect_url = found[3] or '', updated_ms = tonumber(found[4] or '') or 0,
+    session_id = found[5] or '' }
+end
+
+-- The lease in which this user is, or nil. :inflight is an index only: the leases are the truth.
+local function holder_of(inflight, user)
+  local lease = redis.call('HGET', inflight, user)
+  if not lease then
+    return nil
+  end
+  local there = redis.pcall('HEXISTS', PREFIX .. ':lease:' .. lease, user)
+  return there == 1 and lease or nil
+end
+
+-- Counters of this call, added to :stats at once by write_counters().
+local counters = {}
+
+local function count(name, by)
+  counters[name] = (counters[name] or 0) + (by or 1)
+end
+
+local function write_counters(stats)
+  for name, by in pairs(counters) do
+    redis.call('HINCRBY', stats, name, digits(by))
+  end
+end
+
+local function write_event(events, keep_ms, ...)
+  redis.call('XADD', events, 'MINID', '~', digits(math.max(0, now_ms - keep_ms)), '*', ...)
+end
+
+-- Replaces the user's hash by a failed one, unless a valid link is stored.
+local function write_failed(user, job, ref, letter, ttl_ms)
+  if valid_link(user) then
+    return
+  end
+  local key = session_key(user)
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'status', 'failed', 'endUserId', user, 'reason', letter.reason, 'detail', letter.detail,
+    'httpStatus', letter.http_status or '', 'errorCode', letter.error_code or '', 'requestId', letter.request_id or '',
+    'ref', ref, 'attempts', digits(job.attempts), 'updatedAtMs', digits(now_ms))
+  redis.call('PEXPIRE', key, digits(ttl_ms))
+end
+
+--[[
+Ends a job without a link: dead letter, counter, event.
+letter: reason, detail, and where the API was asked http_status, error_code, request_id
+]]
+local function bury(streams, keep_ms, job, user, ref, letter)
+  redis.call('XADD', streams.dead, '*', 'jobKey', shown_key(job.key), 'endUserId', user, 'ref', ref,
+    'payload', string.sub(job.payload, 1, MAX_PAYLOAD_KEPT), 'payloadBytes', digits(#job.payload),
+    'reason', letter.reason, 'detail', letter.detail, 'httpStatus', letter.http_status or '',
+    'errorCode', letter.error_code or '', 'requestId', letter.request_id or '',
+    'attempts', digits(job.attempts), 'recoveries', digits(job.recoveries),
+    'firstSeenMs', digits(job.first_seen_ms), 'lastMs', digits(now_ms))
+  count('dead')
+  write_event(streams.events, keep_ms, 'type', 'failed', 'jobKey', shown_key(job.key), 'endUserId', user, 'ref', ref,
+    'attempts', digits(job.attempts), 'reason', letter.reason)
+end
+
+-- Ends something in :delayed or in a lease that is no record of ours; `key` makes it a job, taken and dead.
+local function bury_foreign(streams, keep_ms, key, text)
+  local job = { key = key, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text }
+  bury(streams, keep_ms, job, '', '',
+    { reason = 'bad_record', detail = 'not written by authlinkd: something else writes to its keys' })
+end
+
+-- The key of the next job, for steps that take none from the queue.
+local function next_job_key(stats)
+  return digits(redis.call('HINCRBY', stats, 'taken', 1))
+end
+
+-- ms until the next delayed job is due, -1: none.
+local function next_due_in(delayed)
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if not first[2] then
+    return -1
+  end
+  return math.max(0, math.ceil(tonumber(first[2]) - now_ms))
+end

@@ -1,0 +1,68 @@
+--[[
+holds.lua - causes for which no instance may claim, as claim, settle and hold.lua keep them in :holds.
+
+Form     cause -> `<sinceMs> <untilMs> <nextMs> <backoffMs> <lease of the probe, or -> <detail>`
+         untilMs 0: no end of its own. nextMs: when a probe may go out; at once its deadline.
+Causes   pause, outage, account:<key fingerprint>, unknown_users:<key fingerprint>
+]]
+local function hold_kind(cause)
+  return string.match(cause, '^[%a_]+')
+end
+
+local function is_probed(cause)
+  local kind = hold_kind(cause)
+  return kind == 'outage' or kind == 'account'
+end
+
+local function load_holds(key)
+  local found, flat = {}, redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local since, till, next_ms, backoff, probe, detail = string.match(flat[i + 1], '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
+    if since then
+      found[flat[i]] = { since_ms = tonumber(since), until_ms = tonumber(till), next_ms = tonumber(next_ms),
+        backoff_ms = tonumber(backoff), probe = probe, detail = detail }
+    end
+  end
+  return found
+end
+
+local function store_hold(key, cause, hold)
+  redis.call('HSET', key, cause, table.concat({ digits(hold.since_ms), digits(hold.until_ms), digits(hold.next_ms),
+    digits(hold.backoff_ms), hold.probe, hold.detail }, ' '))
+end
+
+-- ms until something about this hold changes by itself; -1: nothing will.
+local function hold_change_in(cause, hold)
+  if is_probed(cause) then
+    return math.max(0, hold.next_ms - now_ms)
+  end
+  return hold.until_ms > 0 and math.max(0, hold.until_ms - now_ms) or -1
+end
+
+-- {cause, ms until its next change or -1, detail, ...} of all holds, in the order of their names.
+local function holds_reply(holds)
+  local causes, flat = {}, {}
+  for cause in pairs(holds) do
+    causes[#causes + 1] = cause
+  end
+  table.sort(causes)
+  for _, cause in ipairs(causes) do
+    flat[#flat + 1] = cause
+    flat[#flat + 1] = hold_change_in(cause, holds[cause])
+    flat[#flat + 1] = holds[cause].detail
+  end
+  return flat
+end
+
+local function load_pace(key)
+  return pace.load(redis.call('HMGET', key, unpack(pace.FIELDS)))
+end
+
+local function store_pace(key, state)
+  redis.call('HSET', key, unpack(pace.fields(state)))
+end
+
+-- "perSec burst maxPerSec pace": what the fleet goes by now.
+local function rate_reply(state)
+  return string.format('%.17g %.17g %.17g %.17g', state.per_sec, state.burst, state.max_per_sec, state.pace)
+end

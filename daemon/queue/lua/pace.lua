@@ -1,0 +1,324 @@
+--[[
+pace.lua - the fleet's pace: hands slots out, learns from answers.
+
+Pure: no redis.call and no clock. State in, state out; the steps keep it in :limiter. GCRA on a line of
+slots, so that instances never race for one; a controller above it finds a limit that is not known.
+
+Units    _us Unix us, rates in requests a second.
+State    next_us        the next free slot
+         pace, base     the pace now; the last pace that passed a trial (pace > base: probing)
+         hi             the lowest pace that failed since it was last forgotten, 0: none known
+         step           share that the next free probe adds to base
+         from_us, first first slot that this trial judges; 1: this trial has seen a 429
+         ok, thr        accepted and 429 in this trial
+         dry_us         slots lost in this trial because nobody claimed
+         wait_us        when the last probe or pace failed
+         cost           429s since the last free probe began
+         calm           clean trials since wait
+         dark_us        0, or the gap between single requests while nothing is accepted
+         since_us, acc  start of the present cycle (idle time taken out), accepted in it
+         per_sec, burst, max_per_sec   the fleet's settings; per_sec 0: the limit is unknown
+]]
+local pace = {}
+
+do
+  -- In the hash the names bear their units; the order is that of HMGET.
+  local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us', 'cost',
+    'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec' }
+  pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs', 'cost',
+    'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec' }
+
+  local SEC = 1000000
+  local HORIZON_US = 250000      -- a person who waits is never farther behind
+  local MAX_SLOTS = 256
+  local MIN_PACE = 0.1
+  local START_PACE = 10          -- of an unknown limit
+  local LONG_RETRY_MS = 2000     -- a Retry-After beyond it is a window that ran out
+  local MAX_RETRY_MS = 600000
+  local LOST_CLOCK_US = 620 * SEC
+  local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
+  local SKIP_US = SEC            -- logs of a second forget
+  local SEARCH_END = 1.05
+  local MAX_DARK_US = 16 * SEC
+
+  -- What differs between a known and an unknown limit.
+  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, trial_sec = 5, judged = 400 }
+  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, trial_sec = 1, judged = 50 }
+
+  local function rules(state)
+    return state.per_sec > 0 and KNOWN or UNKNOWN
+  end
+
+  local function ceiling(state)
+    return state.per_sec > 0 and 0.995 * state.per_sec or state.max_per_sec
+  end
+
+  local function limited(state, rate)
+    return math.min(ceiling(state), math.max(MIN_PACE, rate))
+  end
+
+  local function finite(text)
+    local number = text and tonumber(text)
+    if not number or number ~= number or number < 0 or number > 1e18 then
+      return nil
+    end
+    return number
+  end
+
+  function pace.load(values)
+    local state = {}
+    for i, name in ipairs(NAMES) do
+      state[name] = finite(values[i])
+    end
+    if not (state.per_sec and state.burst and state.max_per_sec) or state.max_per_sec <= 0 then
+      state.per_sec = nil
+      return state
+    end
+    if not (state.pace and state.pace > 0 and state.base and state.base > 0) then
+      state.pace, state.base = nil, nil
+    end
+    return state
+  end
+
+  function pace.fields(state)
+    local flat = {}
+    for i, name in ipairs(NAMES) do
+      flat[#flat + 1] = pace.FIELDS[i]
+      flat[#flat + 1] = string.format(string.sub(name, -3) == '_us' and '%.0f' or '%.17g', state[name])
+    end
+    return flat
+  end
+
+  function pace.start(state, now_us, per_sec, burst, max_per_sec)
+    local next_us = math.max(state.next_us or 0, now_us)
+    for _, name in ipairs(NAMES) do
+      state[name] = 0
+    end
+    state.per_sec, state.burst, state.max_per_sec = per_sec, math.max(1, burst), max_per_sec
+    state.next_us, state.from_us, state.since_us = next_us, next_us, next_us
+    state.pace = per_sec > 0 and ceiling(state) or math.min(START_PACE, max_per_sec)
+    state.base = state.pace
+    state.step = per_sec > 0 and KNOWN.step or 1
+  end
+
+  -- Fields that are missing or were spoilt begin anew; a clock that went back would stop the line.
+  local function heal(state, now_us)
+    if not state.pace then
+      pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
+    end
+    for _, name in ipairs(NAMES) do
+      state[name] = state[name] or 0
+    end
+    if state.next_us > now_us + LOST_CLOCK_US then
+      state.next_us, state.from_us, state.since_us = now_us, now_us, now_us
+    end
+  end
+
+  local function gap_us(state)
+    return state.dark_us > 0 and state.dark_us or SEC / state.pace
+  end
+
+  -- Idle time earns nothing but `burst` slots; it is booked once.
+  function pace.advance(state, now_us)
+    heal(state, now_us)
+    local low = now_us - (state.burst - 1) * gap_us(state)
+    if state.next_us < low then
+      state.dry_us = state.dry_us + low - state.next_us
+      state.since_us = state.since_us + low - state.next_us
+      state.next_us = low
+    end
+  end
+
+  function pace.reserve(state, now_us, want)
+    local slots, next_us, gap = {}, state.next_us, gap_us(state)
+    while #slots < math.min(want, MAX_SLOTS) and next_us <= now_us + HORIZON_US do
+      slots[#slots + 1] = math.max(next_us, now_us)
+      next_us = next_us + gap
+      if state.dark_us > 0 then
+        break
+      end
+    end
+    return slots
+  end
+
+  function pace.commit(state, used)
+    state.next_us = state.next_us + used * gap_us(state)
+  end
+
+  -- Come again when a tenth of a second of slots is free, or as many as are wanted.
+  function pace.wait_ms(state, now_us, want)
+    local slots = math.min(want, math.max(1, 0.1 * state.pace))
+    local free_us = state.next_us - HORIZON_US + (slots - 1) * gap_us(state)
+    return math.min(1000, math.max(1, math.ceil((free_us - now_us) / 1000)))
+  end
+
+  local function begin(state, now_us, skip_us)
+    state.from_us = math.max(state.next_us, now_us) + skip_us
+    state.ok, state.thr, state.dry_us, state.first = 0, 0, 0, 0
+  end
+
+  local function failed(state, now_us, to)
+    state.hi = state.pace
+    state.pace = limited(state, to)
+    state.base = state.pace
+    state.calm, state.wait_us = 0, now_us
+    state.step = rules(state).step
+    begin(state, now_us, SKIP_US)
+  end
+
+  local function restart_cycle(state, at_us)
+    state.since_us, state.acc = at_us, 0
+  end
+
+  -- Accepted a second since the cycle began, up to end_us.
+  local function cycle_rate(state, end_us)
+    return state.acc / math.max(1, (end_us - state.since_us) / SEC)
+  end
+
+  -- Adds the answers to the trial; returns the largest Retry-After among them in ms.
+  local function tally(state, list)
+    local retry_ms = 0
+    for _, answer in ipairs(list) do
+      if answer.accepted then
+        state.acc = state.acc + 1
+      else
+        state.cost = state.cost + 1
+        retry_ms = math.max(retry_ms, math.min(answer.retryAfterMs or 0, MAX_RETRY_MS))
+      end
+      if answer.slotUs >= state.from_us then
+        if not answer.accepted and state.first == 0 then
+          state.first, state.from_us, state.ok, state.thr = 1, answer.slotUs, 0, 0
+        end
+        if answer.accepted then
+          state.ok = state.ok + 1
+        else
+          state.thr = state.thr + 1
+        end
+      end
+    end
+    return retry_ms
+  end
+
+  -- Nothing was accepted: single requests, farther and farther apart, until one is.
+  local function learn_dark(state, now_us)
+    if state.ok > 0 then
+      state.dark_us, state.next_us = 0, now_us
+      if state.hi == 0 then
+        local floor = state.pace / (now_us - state.since_us >= CYCLE_US and 16 or 2)
+        failed(state, now_us, math.min(state.pace, math.max(cycle_rate(state, now_us) * rules(state).margin, floor)))
+      else
+        state.calm, state.wait_us = 0, now_us
+        begin(state, now_us, 0)
+      end
+      restart_cycle(state, now_us)
+    elseif state.thr > 0 then
+      state.dark_us = math.min(2 * state.dark_us, MAX_DARK_US)
+      state.next_us = now_us + state.dark_us
+      begin(state, now_us, 0)
+    end
+  end
+
+  -- A window ran out: the line stands still until it opens, and whole windows tell the rate.
+  local function learn_window(state, now_us, retry_ms)
+    local end_us = now_us + retry_ms * 1000
+    local to = state.base
+    if state.pace <= state.base and end_us - state.since_us >= CYCLE_US then
+      to = math.min(state.pace, math.max(cycle_rate(state, end_us) * rules(state).margin, state.pace / 16))
+    end
+    state.next_us = math.max(state.next_us, end_us)
+    restart_cycle(state, end_us)
+    failed(state, now_us, to)
+    state.wait_us = end_us + 10 * retry_ms * 1000
+  end
+
+  -- More than half refused: far too fast.
+  local function learn_flood(state, now_us, judged, probing)
+    if state.ok > 0 then
+      failed(state, now_us, probing and state.base or state.pace * math.max(1 / 8, 1 - state.thr / judged))
+      return
+    end
+    if judged < math.max(20, state.pace) then
+      return
+    end
+    if probing then
+      state.hi, state.pace = state.pace, state.base
+    else
+      state.hi = 0
+    end
+    state.dark_us, state.next_us = SEC, now_us + SEC
+    begin(state, now_us, 0)
+  end
+
+  -- How many answers a verdict needs.
+  local function needed(state, probing)
+    local judged = rules(state).judged
+    if probing then
+      judged = math.min(judged, math.max(10, 2 / (state.pace / state.base - 1)))
+    elseif state.hi > SEARCH_END * state.base then
+      judged = 20
+    elseif state.step >= 1 then
+      judged = 10
+    end
+    return math.max(rules(state).trial_sec * state.pace, judged)
+  end
+
+  -- The trial was clean: keep the pace, and look for a higher one.
+  local function learn_clean(state, now_us)
+    state.base = state.pace
+    state.calm = state.calm + 1
+    if state.hi > 0 and state.base >= state.hi then
+      state.hi = 0
+    end
+    if state.hi > SEARCH_END * state.base then
+      state.pace = limited(state, (state.base + state.hi) / 2)
+    elseif state.hi > 0 then
+      local patience = math.max(30, math.min(200 * state.cost, math.max(120 * state.base, 600)) / state.base)
+      if state.calm >= 2 and now_us - state.wait_us >= patience * SEC then
+        state.hi, state.cost = 0, 0
+        state.pace = limited(state, state.base * (1 + state.step))
+      end
+    else
+      state.step = math.min(2 * state.step, 1)
+      state.pace = limited(state, state.base * (1 + state.step))
+    end
+  end
+
+  local function learn_trial(state, now_us, judged, probing)
+    local target = rules(state).target
+    local need = needed(state, probing)
+    local early = state.thr >= math.max(3, target * need) and judged >= math.max(20, state.pace)
+    if judged < need and not early then
+      return
+    end
+    local refused = state.thr / judged
+    if refused > target then
+      local estimate = state.pace * (1 - refused) * rules(state).margin
+      failed(state, now_us, probing and math.max(state.base, estimate) or estimate)
+      return
+    end
+    -- a line that was not busy teaches nothing
+    if state.dry_us < 0.1 * judged / state.pace * SEC then
+      learn_clean(state, now_us)
+    end
+    begin(state, now_us, 0)
+  end
+
+  function pace.learn(state, now_us, list)
+    heal(state, now_us)
+    local retry_ms = tally(state, list)
+    local judged = state.ok + state.thr
+    local probing = state.pace > state.base
+    if state.dark_us > 0 then
+      learn_dark(state, now_us)
+    elseif retry_ms > LONG_RETRY_MS and state.thr > 0 then
+      learn_window(state, now_us, retry_ms)
+    elseif judged >= math.max(10, 0.3 * state.pace) and state.thr > judged / 2 then
+      learn_flood(state, now_us, judged, probing)
+    elseif probing and state.pace / state.base < 1.25 and state.thr >= math.max(3, 0.1 * state.pace)
+      and state.thr > judged / 4 then
+      failed(state, now_us, state.base)
+    else
+      learn_trial(state, now_us, judged, probing)
+    end
+  end
+end

@@ -1,0 +1,254 @@
+/* conductor.c - our side of the API. */
+#include "conductor/conductor.h"
+
+#include "base/clock.h"
+#include "base/hooks.h"
+#include "base/text.h"
+#include "conductor/answer.h"
+#include "conductor/request.h"
+#include "conductor/transfers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What new requests go by. Running ones hold theirs. */
+struct account {
+    uint32_t references;
+    struct transfer_target *target; /* owns a reference */
+    char *publishable_key;          /* owns */
+    char key_fp[KEY_FP_LEN + 1];
+    struct host_list link_hosts;
+    int64_t timeout_us;
+};
+
+/* A request under way, in a list from the oldest to the youngest. */
+struct call {
+    struct conductor *conductor;
+    struct account *account; /* holds a reference */
+    struct job *job;         /* borrows */
+    int64_t began_us;
+    struct call *previous, *next;
+};
+
+struct conductor {
+    struct transfers *transfers; /* owns */
+    struct account *account;     /* holds a reference */
+    struct call *oldest, *youngest;
+    struct call *first_free;
+    struct buffer body;   /* of the request being written */
+    struct answer answer; /* of the call being answered: too large for the stack of a callback */
+    conductor_on_answer on_answer;
+    void *user;
+};
+
+static struct account *account_release(struct account *account)
+{
+    if (account == NULL || --account->references > 0)
+        return NULL;
+    transfer_target_release(account->target);
+    free(account->publishable_key);
+    free(account);
+    return NULL;
+}
+
+static struct account *account_new(const struct conductor_settings *settings)
+{
+    struct account *account = calloc(1, sizeof *account);
+    struct buffer url;
+
+    if (account == NULL)
+        return NULL;
+    account->references = 1;
+    account->link_hosts = *settings->link_hosts;
+    account->timeout_us = settings->request_timeout_ms * US_PER_MS;
+    account->publishable_key = strdup(settings->publishable_key);
+    text_copy(account->key_fp, sizeof account->key_fp, settings->key_fp, strlen(settings->key_fp));
+
+    buffer_init(&url, 4096);
+    buffer_append_str(&url, settings->base_url);
+    buffer_append_str(&url, "/auth-sessions");
+    if (!url.failed)
+        account->target = transfer_target_new(buffer_text(&url), settings->secret_key,
+                                              settings->ca_file, settings->request_timeout_ms);
+    buffer_done(&url);
+    if (account->publishable_key == NULL || account->target == NULL)
+        return account_release(account);
+    return account;
+}
+
+static void unlink_call(struct conductor *conductor, struct call *call)
+{
+    *(call->previous != NULL ? &call->previous->next : &conductor->oldest) = call->next;
+    *(call->next != NULL ? &call->next->previous : &conductor->youngest) = call->previous;
+}
+
+static void link_call(struct conductor *conductor, struct call *call)
+{
+    call->previous = conductor->youngest;
+    call->next = NULL;
+    *(call->previous != NULL ? &call->previous->next : &conductor->oldest) = call;
+    conductor->youngest = call;
+}
+
+static void give_call_back(struct conductor *conductor, struct call *call)
+{
+    account_release(call->account);
+    call->account = NULL;
+    call->next = conductor->first_free;
+    conductor->first_free = call;
+}
+
+static struct call *take_call(struct conductor *conductor)
+{
+    struct call *call = conductor->first_free;
+
+    if (call == NULL)
+        return calloc(1, sizeof *call);
+    conductor->first_free = call->next;
+    return call;
+}
+
+/* A failure below HTTP, as a sentence for people. */
+static void explain_failure(const struct transfer_report *report, struct answer *answer)
+{
+    snprintf(answer->detail, sizeof answer->detail, "%s: %s",
+             report->state == ANSWER_UNSENT ? "no connection to the API"
+                                            : "no whole answer from the API",
+             report->failure);
+}
+
+static void read_answer(const struct call *call, const struct transfer_report *report,
+                        struct answer *answer)
+{
+    const struct headers *headers = report->headers;
+    struct answer_expected expected = {
+        .end_user_id = call->job->end_user_id,
+        .link_expiry_mins = call->job->link_expiry_mins,
+        .link_hosts = &call->account->link_hosts,
+        .date_unix_ms = headers_date_unix_ms(headers),
+    };
+
+    *answer = (struct answer){.state = report->state, .retry_after_ms = -1};
+    if (report->state != ANSWER_WHOLE) {
+        explain_failure(report, answer);
+        return;
+    }
+    answer->http_status = report->http_status;
+    answer->should_retry = headers_should_retry(headers);
+    answer->retry_after_ms =
+        headers_retry_after_ms(headers, report->http_status == 429, clock_wall_unix_ms());
+    text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
+              strlen(headers->request_id));
+    answer_read(&expected, headers->content_type, buffer_text(report->body), report->body->len,
+                answer);
+}
+
+static void on_transfer_done(void *tag, const struct transfer_report *report, void *user)
+{
+    struct conductor *conductor = user;
+    struct call *call = tag;
+
+    hook_reach("answer.received");
+    read_answer(call, report, &conductor->answer);
+    unlink_call(conductor, call);
+    conductor->on_answer(call->job, &conductor->answer, call->began_us, call->account->key_fp,
+                         conductor->user);
+    explicit_bzero(&conductor->answer.session, sizeof conductor->answer.session);
+    give_call_back(conductor, call);
+}
+
+struct conductor *conductor_new(struct event_base *base, const struct conductor_settings *settings,
+                                conductor_on_answer on_answer, void *user)
+{
+    struct conductor *conductor = calloc(1, sizeof *conductor);
+
+    if (conductor == NULL)
+        return NULL;
+    conductor->on_answer = on_answer;
+    conductor->user = user;
+    buffer_init(&conductor->body, TRANSFER_REQUEST_MAX_BYTES);
+    conductor->account = account_new(settings);
+    conductor->transfers =
+        transfers_new(base, settings->max_in_flight, on_transfer_done, conductor);
+    if (conductor->account == NULL || conductor->transfers == NULL)
+        return conductor_free(conductor);
+    return conductor;
+}
+
+static void free_calls(struct call *call)
+{
+    while (call != NULL) {
+        struct call *next = call->next;
+        account_release(call->account);
+        free(call);
+        call = next;
+    }
+}
+
+struct conductor *conductor_free(struct conductor *conductor)
+{
+    if (conductor == NULL)
+        return NULL;
+    transfers_free(conductor->transfers);
+    free_calls(conductor->oldest);
+    free_calls(conductor->first_free);
+    account_release(conductor->account);
+    buffer_done(&conductor->body);
+    free(conductor);
+    return NULL;
+}
+
+enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us)
+{
+    enum result result = request_write(job, conductor->account->publishable_key, &conductor->body);
+    if (result != RESULT_OK)
+        return result;
+
+    struct call *call = take_call(conductor);
+    if (call == NULL)
+        return RESULT_NO_MEMORY;
+    *call = (struct call){
+        .conductor = conductor, .account = conductor->account, .job = job, .began_us = now_us};
+    call->account->references++;
+    result = transfers_start(conductor->transfers, call->account->target, &conductor->body, call);
+    if (result != RESULT_OK) {
+        give_call_back(conductor, call);
+        return result;
+    }
+    link_call(conductor, call);
+    hook_reach("request.sent");
+    return RESULT_OK;
+}
+
+enum result conductor_reload(struct conductor *conductor, const struct conductor_settings *settings)
+{
+    struct account *account = account_new(settings);
+
+    if (account == NULL)
+        return RESULT_NO_MEMORY;
+    account_release(conductor->account);
+    conductor->account = account;
+    transfers_set_max(conductor->transfers, settings->max_in_flight);
+    return RESULT_OK;
+}
+
+uint32_t conductor_in_flight(const struct conductor *conductor)
+{
+    return transfers_running(conductor->transfers);
+}
+
+int64_t conductor_last_deadline_us(const struct conductor *conductor)
+{
+    int64_t last_us = 0;
+
+    for (const struct call *call = conductor->oldest; call != NULL; call = call->next)
+        if (call->began_us + call->account->timeout_us > last_us)
+            last_us = call->began_us + call->account->timeout_us;
+    return last_us;
+}
+
+int64_t conductor_oldest_began_us(const struct conductor *conductor)
+{
+    return conductor->oldest == NULL ? 0 : conductor->oldest->began_us;
+}

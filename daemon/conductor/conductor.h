@@ -1,0 +1,66 @@
+/*
+ * conductor.h - our side of the API: a job goes out, an answer comes back.
+ *
+ * The face of the layer. What the answer means is decided in core/outcome.
+ *
+ * Units    now_us, began_us: microseconds on the monotonic clock.
+ * Sources  conductor-api.md.
+ */
+#ifndef AUTHLINKD_CONDUCTOR_CONDUCTOR_H
+#define AUTHLINKD_CONDUCTOR_CONDUCTOR_H
+
+#include "core/host_list.h"
+#include "core/job.h"
+#include "core/outcome.h"
+
+#include <stdint.h>
+
+struct event_base;
+struct conductor;
+
+/* Everything is copied. */
+struct conductor_settings {
+    const char *base_url; /* without a slash at its end */
+    const char *secret_key;
+    const char *key_fp; /* KEY_FP_LEN hex digits, for holds and logs */
+    const char *publishable_key;
+    const char *ca_file; /* "": the system's */
+    const struct host_list *link_hosts;
+    int64_t request_timeout_ms;
+    uint32_t max_in_flight;
+};
+
+/*
+ * The request of `job` is over, whole or not; the job is the caller's again. `answer` is lent
+ * until the call returns. May send further jobs; must not free the conductor.
+ */
+typedef void (*conductor_on_answer)(struct job *job, const struct answer *answer, int64_t began_us,
+                                    const char *key_fp, void *user);
+
+/* NULL when memory is short. Borrows `base` and `user`. */
+struct conductor *conductor_new(struct event_base *base, const struct conductor_settings *settings,
+                                conductor_on_answer on_answer, void *user);
+
+/* Accepts NULL. Returns NULL. Running requests are cut off, without a callback. */
+struct conductor *conductor_free(struct conductor *conductor);
+
+/*
+ * Sends the request for `job`, which is lent until on_answer.
+ *   RESULT_FULL       max_in_flight are under way.
+ *   RESULT_NO_MEMORY  nothing was sent.
+ */
+MUST_CHECK enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us);
+
+/* New requests go by the new settings, running ones end by the old. On failure nothing changes. */
+MUST_CHECK enum result conductor_reload(struct conductor *conductor,
+                                        const struct conductor_settings *settings);
+
+uint32_t conductor_in_flight(const struct conductor *conductor);
+
+/* When the last of the running requests is over at the latest; 0: none is running. */
+int64_t conductor_last_deadline_us(const struct conductor *conductor);
+
+/* When the oldest running request began; 0: none is running. */
+int64_t conductor_oldest_began_us(const struct conductor *conductor);
+
+#endif

@@ -1,0 +1,138 @@
+/* loop.c - a libcurl multi handle on a libevent loop. */
+#include "conductor/loop.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+struct loop {
+    struct event_base *base; /* borrows */
+    CURLM *multi;            /* owns */
+    struct event *timer;     /* owns */
+    loop_on_finished on_finished;
+    void *user;
+};
+
+static void deliver_finished(struct loop *loop)
+{
+    CURLMsg *message;
+    int messages_left;
+
+    /* The queue is read afresh after each call: on_finished may add handles. */
+    while ((message = curl_multi_info_read(loop->multi, &messages_left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        /* `message` dies with curl_multi_remove_handle(): copy first. */
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result;
+        curl_multi_remove_handle(loop->multi, easy);
+        loop->on_finished(easy, code, loop->user);
+    }
+}
+
+static void act(struct loop *loop, curl_socket_t socket, int what)
+{
+    int running;
+
+    /* A multi handle fails here only when memory is short; its transfers end by their deadline. */
+    (void)curl_multi_socket_action(loop->multi, socket, what, &running);
+    deliver_finished(loop);
+}
+
+static void on_socket_event(evutil_socket_t socket, short what, void *arg)
+{
+    act(arg, socket,
+        (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(evutil_socket_t socket, short what, void *arg)
+{
+    (void)socket;
+    (void)what;
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* libcurl wants `what` of `socket` watched; `watched` is our event for it, NULL at first. */
+static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *user, void *watched)
+{
+    struct loop *loop = user;
+    struct event *event = watched;
+    short wanted = EV_PERSIST;
+
+    (void)easy;
+    if (event != NULL)
+        event_free(event);
+    if (what == CURL_POLL_REMOVE) {
+        curl_multi_assign(loop->multi, socket, NULL);
+        return 0;
+    }
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        wanted |= EV_READ;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        wanted |= EV_WRITE;
+    event = event_new(loop->base, socket, wanted, on_socket_event, loop);
+    if (event != NULL)
+        event_add(event, NULL);
+    curl_multi_assign(loop->multi, socket, event);
+    return event == NULL ? -1 : 0;
+}
+
+static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
+{
+    struct loop *loop = user;
+
+    (void)multi;
+    if (timeout_ms < 0) {
+        event_del(loop->timer);
+        return 0;
+    }
+    /* Never called from here directly, not even for 0: libcurl is on the stack. */
+    struct timeval wait = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
+    return event_add(loop->timer, &wait);
+}
+
+struct loop *loop_new(struct event_base *base, loop_on_finished on_finished, void *user)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+
+    if (loop == NULL)
+        return NULL;
+    *loop = (struct loop){.base = base, .on_finished = on_finished, .user = user};
+    loop->multi = curl_multi_init();
+    loop->timer = evtimer_new(base, on_timer, loop);
+    if (loop->multi == NULL || loop->timer == NULL)
+        return loop_free(loop);
+    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+    curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+    return loop;
+}
+
+struct loop *loop_free(struct loop *loop)
+{
+    if (loop == NULL)
+        return NULL;
+    if (loop->multi != NULL)
+        curl_multi_cleanup(
+            loop->multi); /* calls back for its idle sockets: the timer still stands */
+    if (loop->timer != NULL)
+        event_free(loop->timer);
+    free(loop);
+    return NULL;
+}
+
+enum result loop_add(struct loop *loop, CURL *easy)
+{
+    return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? RESULT_OK : RESULT_NO_MEMORY;
+}
+
+void loop_remove(struct loop *loop, CURL *easy)
+{
+    curl_multi_remove_handle(loop->multi, easy);
+}
+
+void loop_set_connections(struct loop *loop, uint32_t max_connections)
+{
+    curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)max_connections);
+    curl_multi_setopt(loop->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)max_connections);
+}

@@ -1,0 +1,16 @@
+/*
+ * redact.h - makes a sentence of somebody else's fit for logs, status and Redis.
+ */
+#ifndef AUTHLINKD_CONDUCTOR_REDACT_H
+#define AUTHLINKD_CONDUCTOR_REDACT_H
+
+#include <stddef.h>
+
+/*
+ * Copies `text` into `target` of `size` bytes (at least 4), ended with NUL: printable ASCII
+ * only, secret keys, client secrets, bearer tokens and links replaced by a word in brackets,
+ * cut with "..." where it does not fit. Masked keys go too: the ends they show are hints.
+ */
+void redact_text(const char *text, size_t len, char *target, size_t size);
+
+#endif

@@ -1,0 +1,166 @@
+/* session.c - checks the object that the API calls an auth session. */
+#include "conductor/session.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "conductor/strict_json.h"
+#include "core/api_time.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define MS_PER_MIN (INT64_C(60) * MS_PER_SEC)
+
+/* What the API may add to the minutes that were asked for (design.md section 2). */
+#define LIFE_GRACE_MINS 5
+
+static enum result fail(struct session_fault *reterr_fault, const char *field, const char *why)
+{
+    *reterr_fault = (struct session_fault){field, why};
+    return RESULT_INVALID;
+}
+
+/* Printable ASCII without a blank, and nothing that ends a URL in a mail or is read as '/'. */
+static bool is_clean(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (*c <= 0x20 || *c > 0x7e || strchr("\"<>\\^`{|}", *c) != NULL)
+            return false;
+    return true;
+}
+
+/* Copies the string of that name; it must be there once and be 1 to size - 1 bytes. */
+static enum result read_string(const cJSON *object, const char *name, char *target, size_t size,
+                               struct session_fault *reterr_fault)
+{
+    const char *text = "";
+    enum result result = strict_json_string(object, name, &text);
+
+    if (result == RESULT_NOT_FOUND)
+        return fail(reterr_fault, name, "missing");
+    if (result == RESULT_EXISTS)
+        return fail(reterr_fault, name, "there twice");
+    if (result != RESULT_OK)
+        return fail(reterr_fault, name, "no string");
+    if (text[0] == '\0')
+        return fail(reterr_fault, name, "empty");
+    if (text_copy(target, size, text, strlen(text)) != RESULT_OK)
+        return fail(reterr_fault, name, "too long");
+    return RESULT_OK;
+}
+
+static enum result check_equals(const cJSON *object, const char *name, const char *expected,
+                                const char *why, struct session_fault *reterr_fault)
+{
+    char value[JOB_ID_MAX_LEN + 1];
+    enum result result = read_string(object, name, value, sizeof value, reterr_fault);
+
+    if (result == RESULT_OK && strcmp(value, expected) != 0)
+        return fail(reterr_fault, name, why);
+    return result;
+}
+
+static bool starts_with_ignoring_case(const char *text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return strnlen(text, len) == len && text_equals_ignoring_case(text, len, prefix, len);
+}
+
+/* What may follow the host: the port that is meant anyway, then path, query, fragment or nothing.
+ */
+static bool is_end_of_authority(const char *rest)
+{
+    if (text_starts_with(rest, ":443"))
+        rest += 4;
+    return *rest == '\0' || strchr("/?#", *rest) != NULL;
+}
+
+/*
+ * Compared byte by byte rather than taken apart: the start of the link must be exactly
+ * https://<a listed host>, so no user information, other port or oddity gets in on which
+ * two parsers of URLs could differ.
+ */
+static enum result check_link(const char *url, const struct answer_expected *expected,
+                              struct session_fault *reterr_fault)
+{
+    const char *name = "authFlowUrl";
+
+    if (!starts_with_ignoring_case(url, "https://"))
+        return fail(reterr_fault, name, "not https");
+    if (!is_clean(url))
+        return fail(reterr_fault, name, "holds bytes that no URL has");
+
+    const char *host = url + strlen("https://");
+    for (size_t i = 0; i < expected->link_host_count; i++)
+        if (starts_with_ignoring_case(host, expected->link_hosts[i]) &&
+            is_end_of_authority(host + strlen(expected->link_hosts[i])))
+            return RESULT_OK;
+    return fail(reterr_fault, name, "leads to a host that is not in conductor.link_hosts");
+}
+
+static enum result read_time(const cJSON *object, const char *name, char *target, size_t size,
+                             int64_t *ret_unix_ms, struct session_fault *reterr_fault)
+{
+    enum result result = read_string(object, name, target, size, reterr_fault);
+
+    if (result == RESULT_OK && api_time_parse(target, strlen(target), ret_unix_ms) != RESULT_OK)
+        return fail(reterr_fault, name, "no time");
+    return result;
+}
+
+/* expiresAt, and createdAt where there is one: by both of them the life of the link. */
+static enum result read_life(const cJSON *object, const struct answer_expected *expected,
+                             int64_t date_unix_ms, struct session *session,
+                             struct session_fault *reterr_fault)
+{
+    int64_t asked_ms = expected->link_expiry_mins * MS_PER_MIN;
+    int64_t expires_unix_ms;
+    int64_t created_unix_ms;
+    enum result result = read_time(object, "expiresAt", session->expires_at,
+                                   sizeof session->expires_at, &expires_unix_ms, reterr_fault);
+
+    if (result != RESULT_OK)
+        return result;
+    if (cJSON_GetObjectItemCaseSensitive(object, "createdAt") != NULL) {
+        result = read_time(object, "createdAt", session->created_at, sizeof session->created_at,
+                           &created_unix_ms, reterr_fault);
+        if (result != RESULT_OK)
+            return result;
+    } else {
+        created_unix_ms = date_unix_ms >= 0 ? date_unix_ms : expires_unix_ms - asked_ms;
+    }
+
+    int64_t max_ms = asked_ms + LIFE_GRACE_MINS * MS_PER_MIN;
+    session->life_ms = expires_unix_ms - created_unix_ms;
+    if (session->life_ms > max_ms)
+        session->life_ms = max_ms;
+    return RESULT_OK;
+}
+
+enum result session_read(const cJSON *object, const struct answer_expected *expected,
+                         int64_t date_unix_ms, struct session *ret_session,
+                         struct session_fault *reterr_fault)
+{
+    struct session session = {.life_ms = 0};
+    enum result result =
+        check_equals(object, "objectType", "auth_session", "not auth_session", reterr_fault);
+
+    if (result == RESULT_OK)
+        result = check_equals(object, "endUserId", expected->end_user_id,
+                              "not the end user who was asked for", reterr_fault);
+    if (result == RESULT_OK)
+        result = read_string(object, "id", session.id, sizeof session.id, reterr_fault);
+    if (result == RESULT_OK && !is_clean(session.id))
+        result = fail(reterr_fault, "id", "holds bytes that no ID has");
+    if (result == RESULT_OK)
+        result = read_string(object, "authFlowUrl", session.auth_flow_url,
+                             sizeof session.auth_flow_url, reterr_fault);
+    if (result == RESULT_OK)
+        result = check_link(session.auth_flow_url, expected, reterr_fault);
+    if (result == RESULT_OK)
+        result = read_life(object, expected, date_unix_ms, &session, reterr_fault);
+    if (result == RESULT_OK)
+        *ret_session = session;
+    return result;
+}

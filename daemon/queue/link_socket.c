@@ -1,0 +1,232 @@
+/* link_socket.c - a stream socket to Redis. */
+#include "queue/link_socket.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define KEEPALIVE_IDLE_SEC     10
+#define KEEPALIVE_INTERVAL_SEC 3
+#define KEEPALIVE_COUNT        3
+#define TCP_USER_TIMEOUT_MS    15000
+
+struct link_socket {
+    struct event_base *base;     /* borrows */
+    struct evdns_base *dns;      /* borrows */
+    struct link_address address; /* where to */
+    struct link_socket_callbacks callbacks;
+    void *user;
+    struct evdns_getaddrinfo_request *lookup; /* under way, or NULL */
+    struct evutil_addrinfo *found;            /* owns; addresses of the name */
+    struct evutil_addrinfo *next;             /* in found: to be tried next */
+    struct bufferevent *stream;               /* owns, or NULL */
+    char last_failure[HOST_MAX_LEN + 128];
+};
+
+struct link_socket *link_socket_new(struct event_base *base, struct evdns_base *dns,
+                                    const struct link_address *address,
+                                    const struct link_socket_callbacks *callbacks, void *user)
+{
+    struct link_socket *socket = calloc(1, sizeof *socket);
+
+    if (socket == NULL)
+        return NULL;
+    *socket = (struct link_socket){.base = base,
+                                   .dns = dns,
+                                   .address = *address,
+                                   .callbacks = *callbacks,
+                                   .user = user};
+    return socket;
+}
+
+void link_socket_close(struct link_socket *socket)
+{
+    struct evdns_getaddrinfo_request *lookup = socket->lookup;
+
+    socket->lookup = NULL; /* its callback, which still comes, sees that nobody waits */
+    if (lookup != NULL)
+        evdns_getaddrinfo_cancel(lookup);
+    if (socket->found != NULL)
+        evutil_freeaddrinfo(socket->found);
+    socket->found = NULL;
+    socket->next = NULL;
+    if (socket->stream != NULL)
+        bufferevent_free(socket->stream);
+    socket->stream = NULL;
+}
+
+struct link_socket *link_socket_free(struct link_socket *socket)
+{
+    if (socket == NULL)
+        return NULL;
+    link_socket_close(socket);
+    free(socket);
+    return NULL;
+}
+
+static void fail(struct link_socket *socket, const char *why)
+{
+    link_socket_close(socket);
+    socket->callbacks.on_lost(why, socket->user);
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+    /* An option that the kernel refuses costs speed of detection only: deadlines hold anyway. */
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static void set_options(int fd, bool is_tcp)
+{
+    evutil_make_socket_closeonexec(fd);
+    if (!is_tcp)
+        return;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_SEC);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SEC);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS);
+}
+
+static void on_readable(struct bufferevent *stream, void *user)
+{
+    struct link_socket *socket = user;
+    struct evbuffer *input = bufferevent_get_input(stream);
+
+    /* A callback may close the stream: then socket->stream is another, or none. */
+    while (socket->stream == stream) {
+        size_t len = evbuffer_get_contiguous_space(input);
+        if (len == 0)
+            return;
+        char chunk[16384];
+        int taken = evbuffer_remove(input, chunk, sizeof chunk);
+        if (taken <= 0)
+            return;
+        socket->callbacks.on_bytes(chunk, (size_t)taken, socket->user);
+    }
+}
+
+static void try_next(struct link_socket *socket);
+
+static void on_event(struct bufferevent *stream, short what, void *user)
+{
+    struct link_socket *socket = user;
+
+    if (what & BEV_EVENT_CONNECTED) {
+        set_options(bufferevent_getfd(stream), socket->address.unix_path[0] == '\0');
+        if (socket->found != NULL)
+            evutil_freeaddrinfo(socket->found);
+        socket->found = NULL;
+        socket->next = NULL;
+        socket->callbacks.on_connected(socket->user);
+        return;
+    }
+    /* EOF and error are one event: the stream is over. */
+    int code = EVUTIL_SOCKET_ERROR();
+    snprintf(socket->last_failure, sizeof socket->last_failure, "%s",
+             what & BEV_EVENT_EOF ? "Redis closed the connection"
+             : code != 0          ? evutil_socket_error_to_string(code)
+                                  : "the connection to Redis broke");
+    if (socket->next != NULL) {
+        bufferevent_free(stream);
+        socket->stream = NULL;
+        try_next(socket);
+        return;
+    }
+    fail(socket, socket->last_failure);
+}
+
+static bool open_stream(struct link_socket *socket, const struct sockaddr *address, int len)
+{
+    socket->stream = bufferevent_socket_new(socket->base, -1,
+                                            BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    if (socket->stream == NULL)
+        return false;
+    bufferevent_setcb(socket->stream, on_readable, NULL, on_event, socket);
+    bufferevent_enable(socket->stream, EV_READ | EV_WRITE);
+    /* A connection refused at once is told by on_event, too: callbacks are deferred. */
+    return bufferevent_socket_connect(socket->stream, address, len) == 0;
+}
+
+static void try_next(struct link_socket *socket)
+{
+    while (socket->next != NULL) {
+        const struct evutil_addrinfo *candidate = socket->next;
+        socket->next = candidate->ai_next;
+        if (open_stream(socket, candidate->ai_addr, (int)candidate->ai_addrlen))
+            return;
+        snprintf(socket->last_failure, sizeof socket->last_failure, "%s", strerror(errno));
+        if (socket->stream != NULL)
+            bufferevent_free(socket->stream);
+        socket->stream = NULL;
+    }
+    fail(socket, socket->last_failure);
+}
+
+static void on_lookup(int code, struct evutil_addrinfo *found, void *user)
+{
+    struct link_socket *socket = user;
+
+    if (code == EVUTIL_EAI_CANCEL)
+        return; /* closed, perhaps freed */
+    socket->lookup = NULL;
+    if (code != 0) {
+        snprintf(socket->last_failure, sizeof socket->last_failure, "%s cannot be resolved: %s",
+                 socket->address.host, evutil_gai_strerror(code));
+        fail(socket, socket->last_failure);
+        return;
+    }
+    socket->found = found;
+    socket->next = found;
+    try_next(socket);
+}
+
+static void look_up(struct link_socket *socket)
+{
+    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_protocol = IPPROTO_TCP};
+    char port[8];
+
+    snprintf(port, sizeof port, "%u", socket->address.port);
+    /* May call on_lookup before it returns (a numeric address), and then returns NULL. */
+    socket->lookup = evdns_getaddrinfo(socket->dns, socket->address.host, port, &hints, on_lookup, socket);
+}
+
+void link_socket_connect(struct link_socket *socket)
+{
+    if (socket->address.unix_path[0] == '\0') {
+        look_up(socket);
+        return;
+    }
+
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    text_copy(address.sun_path, sizeof address.sun_path, socket->address.unix_path,
+              strlen(socket->address.unix_path));
+    if (!open_stream(socket, (const struct sockaddr *)&address, sizeof address)) {
+        snprintf(socket->last_failure, sizeof socket->last_failure, "%s: %s",
+                 socket->address.unix_path, strerror(errno));
+        fail(socket, socket->last_failure);
+    }
+}
+
+enum result link_socket_write(struct link_socket *socket, const char *bytes, size_t len)
+{
+    if (socket->stream == NULL)
+        return RESULT_DISCONNECTED;
+    return bufferevent_write(socket->stream, bytes, len) == 0 ? RESULT_OK : RESULT_NO_MEMORY;
+}

@@ -11,6 +11,7 @@
 #define AUTHLINKD_CONDUCTOR_ANSWER_H
 
 #include "conductor/headers.h"
+#include "core/host_list.h"
 #include "core/outcome.h"
 
 #include <stddef.h>
@@ -29,8 +30,7 @@ struct answer_raw {
 struct answer_expected {
     const char *end_user_id;
     uint32_t link_expiry_mins;
-    const char *const *link_hosts; /* names without a port */
-    size_t link_host_count;
+    const struct host_list *link_hosts;
 };
 
 /*

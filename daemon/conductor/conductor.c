@@ -121,27 +121,25 @@ static void explain_failure(const struct transfer_report *report, struct answer 
 static void read_answer(const struct call *call, const struct transfer_report *report,
                         struct answer *answer)
 {
-    const struct headers *headers = report->headers;
-    struct answer_expected expected = {
+    const struct answer_raw raw = {
+        .http_status = report->http_status,
+        .body = buffer_text(report->body),
+        .body_len = report->body->len,
+        .headers = report->headers,
+        .wall_unix_ms = clock_wall_unix_ms(),
+    };
+    const struct answer_expected expected = {
         .end_user_id = call->job->end_user_id,
         .link_expiry_mins = call->job->link_expiry_mins,
         .link_hosts = &call->account->link_hosts,
-        .date_unix_ms = headers_date_unix_ms(headers),
     };
 
-    *answer = (struct answer){.state = report->state, .retry_after_ms = -1};
-    if (report->state != ANSWER_WHOLE) {
-        explain_failure(report, answer);
+    if (report->state == ANSWER_WHOLE) {
+        answer_parse(&raw, &expected, answer);
         return;
     }
-    answer->http_status = report->http_status;
-    answer->should_retry = headers_should_retry(headers);
-    answer->retry_after_ms =
-        headers_retry_after_ms(headers, report->http_status == 429, clock_wall_unix_ms());
-    text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
-              strlen(headers->request_id));
-    answer_read(&expected, headers->content_type, buffer_text(report->body), report->body->len,
-                answer);
+    *answer = (struct answer){.state = report->state, .retry_after_ms = -1};
+    explain_failure(report, answer);
 }
 
 static void on_transfer_done(void *tag, const struct transfer_report *report, void *user)
@@ -201,7 +199,7 @@ struct conductor *conductor_free(struct conductor *conductor)
 
 enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us)
 {
-    enum result result = request_write(job, conductor->account->publishable_key, &conductor->body);
+    enum result result = request_write(&conductor->body, conductor->account->publishable_key, job);
     if (result != RESULT_OK)
         return result;
 

@@ -60,43 +60,26 @@ static enum result check_equals(const cJSON *object, const char *name, const cha
     return result;
 }
 
-static bool starts_with_ignoring_case(const char *text, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return strnlen(text, len) == len && text_equals_ignoring_case(text, len, prefix, len);
-}
-
-/* What may follow the host: the port that is meant anyway, then path, query, fragment or nothing.
- */
-static bool is_end_of_authority(const char *rest)
+/* The port that is meant anyway, or none; then path, query, fragment or nothing. */
+static bool is_port_fine(const char *rest)
 {
     if (text_starts_with(rest, ":443"))
         rest += 4;
     return *rest == '\0' || strchr("/?#", *rest) != NULL;
 }
 
-/*
- * Compared byte by byte rather than taken apart: the start of the link must be exactly
- * https://<a listed host>, so no user information, other port or oddity gets in on which
- * two parsers of URLs could differ.
- */
 static enum result check_link(const char *url, const struct answer_expected *expected,
                               struct session_fault *reterr_fault)
 {
     const char *name = "authFlowUrl";
+    size_t host_len;
+    const char *host = https_url_host(url, strlen(url), &host_len);
 
-    if (!starts_with_ignoring_case(url, "https://"))
-        return fail(reterr_fault, name, "not https");
-    if (!is_clean(url))
-        return fail(reterr_fault, name, "holds bytes that no URL has");
-
-    const char *host = url + strlen("https://");
-    for (size_t i = 0; i < expected->link_host_count; i++)
-        if (starts_with_ignoring_case(host, expected->link_hosts[i]) &&
-            is_end_of_authority(host + strlen(expected->link_hosts[i])))
-            return RESULT_OK;
-    return fail(reterr_fault, name, "leads to a host that is not in conductor.link_hosts");
+    if (host == NULL || !is_clean(url))
+        return fail(reterr_fault, name, "no sound https URL");
+    if (!host_list_has(expected->link_hosts, host, host_len) || !is_port_fine(host + host_len))
+        return fail(reterr_fault, name, "leads to a host that is not in conductor.link_hosts");
+    return RESULT_OK;
 }
 
 static enum result read_time(const cJSON *object, const char *name, char *target, size_t size,

@@ -74,7 +74,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
         transfer->cut_off = "the headers of the answer are longer than 32 KiB";
         return 0;
     }
-    headers_take_line(&transfer->headers, line, size * count);
+    headers_add(&transfer->headers, line, size * count);
     return size * count;
 }
 

@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct connection {
     struct connection *next;
     struct connection *previous;
     struct bufferevent *bev; /* owns, with the socket */
+    SSL *ssl;                /* the bufferevent's; NULL: plain */
     struct event *timer;     /* owns; next piece of an answer, or idle */
     enum state state;
     uint64_t number;
@@ -89,10 +91,10 @@ static void leave_callback(struct connection *connection)
 
 static void close_politely(struct connection *connection)
 {
-    SSL *ssl = bufferevent_openssl_get_ssl(connection->bev);
-
-    if (ssl != NULL)
-        SSL_shutdown(ssl); /* close_notify: without it an end looks like an attack */
+    if (connection->ssl != NULL) {
+        SSL_shutdown(connection->ssl); /* close_notify: without it an end looks like an attack */
+        ERR_clear_error();
+    }
     connection->state = CONNECTION_CLOSED;
 }
 
@@ -110,7 +112,7 @@ static void send_bytes(struct connection *connection, const char *bytes, size_t 
     struct evbuffer *output = bufferevent_get_output(connection->bev);
     ssize_t sent = 0;
 
-    if (!connection->host->is_tls && evbuffer_get_length(output) == 0)
+    if (connection->ssl == NULL && evbuffer_get_length(output) == 0)
         sent = send(bufferevent_getfd(connection->bev), bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         sent = 0; /* an error shows again at the bufferevent */
@@ -428,6 +430,7 @@ struct connection *connection_start(struct connection_host *host, struct buffere
     }
     connection->host = host;
     connection->bev = bev;
+    connection->ssl = bufferevent_openssl_get_ssl(bev);
     connection->state = stalls ? CONNECTION_STALLED : CONNECTION_READING;
     connection->timer = evtimer_new(host->base, on_timer, connection);
     buffer_init(&connection->input, INPUT_MAX_BYTES);

@@ -29,7 +29,6 @@ struct connection_host {
     struct fake *fake;
     struct event_base *base;
     struct connection *first; /* list of the open ones */
-    bool is_tls;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "auth_sessions.h"
 #include "base/text.h"
 #include "body_check.h"
+#include "control_lists.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -200,6 +201,20 @@ static enum result set_faults(struct fake *fake, const struct exchange *exchange
     return RESULT_OK;
 }
 
+static enum result change_keys(struct fake *fake, const struct exchange *exchange,
+                               struct buffer *json, struct buffer *reterr_reason)
+{
+    buffer_append_str(json, "{}");
+    return control_change_keys(fake, exchange->json, reterr_reason);
+}
+
+static enum result change_users(struct fake *fake, const struct exchange *exchange,
+                                struct buffer *json, struct buffer *reterr_reason)
+{
+    buffer_append_str(json, "{}");
+    return control_change_users(fake, exchange->json, reterr_reason);
+}
+
 static enum result reset(struct fake *fake, const struct exchange *exchange, struct buffer *json,
                          struct buffer *reterr_reason)
 {
@@ -215,9 +230,11 @@ static const struct {
     handler *handle;
 } routes[] = {
     {"GET",  "/_fake/counts",     show_counts},
+    {"POST", "/_fake/end-users",  change_users},
     {"GET",  "/_fake/faults",     show_faults},
     {"POST", "/_fake/faults",     set_faults},
     {"POST", "/_fake/faults/add", add_faults},
+    {"POST", "/_fake/keys",       change_keys},
     {"GET",  "/_fake/requests",   show_requests},
     {"POST", "/_fake/reset",      reset},
     {"GET",  "/_fake/sessions",   show_sessions},

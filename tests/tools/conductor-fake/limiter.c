@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define WINDOW_MAX 10000000
+
 static bool take_token(struct limiter *limiter, const struct settings *settings, int64_t now_us,
                        int64_t *reterr_wait_us)
 {
@@ -26,12 +28,12 @@ static bool take_token(struct limiter *limiter, const struct settings *settings,
     return false;
 }
 
-/* How many a window of the set length lets through; one at the least. */
+/* How many a window of the set length lets through; one at the least, and what a log can hold. */
 static int64_t window_size(const struct settings *settings)
 {
     int64_t size = llround(settings->rate * (double)settings->window_ms / (double)MS_PER_SEC);
 
-    return size < 1 ? 1 : size;
+    return size < 1 ? 1 : size > WINDOW_MAX ? WINDOW_MAX : size;
 }
 
 static bool take_of_window(struct limiter *limiter, const struct settings *settings, int64_t now_us,

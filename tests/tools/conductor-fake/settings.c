@@ -35,6 +35,7 @@ const char *const body_kind_names[] = {"auto",  "real",    "envelope", "html",
 /* clang-format off */
 const struct field settings_fields[] = {
     INT("port", port, 0, 65535, "port on 127.0.0.1; 0: a free one, printed (8090)"),
+    INT("controlPort", control_port, -1, 65535, "a second port, plain and without faults; 0: a free one (none)"),
     TEXT("tls", tls, "folder of certificates, made there when missing: TLS only"),
     CHOICE("certificate", certificate, certificate_names, "which certificate to show (good)"),
     FLAG("noRecord", no_record, "keep no requests and sessions, counts only"),
@@ -86,12 +87,13 @@ const struct field settings_fields[] = {
 /* clang-format on */
 
 const size_t settings_field_count = sizeof settings_fields / sizeof settings_fields[0];
-const size_t settings_start_only_count = 6;
+const size_t settings_start_only_count = 7;
 
 enum result settings_init(struct settings *settings)
 {
     *settings = (struct settings){
         .port = 8090,
+        .control_port = -1,
         .record_max = 200000,
         .burst = 1,
         .window_ms = 1000,

@@ -36,6 +36,7 @@ enum body_kind {
 struct settings {
     /* at start only */
     int64_t port;
+    int64_t control_port;
     char *tls;
     int certificate; /* enum certificate_kind, tls.h */
     bool no_record;

@@ -1,12 +1,12 @@
 /*
  * tls.h - the fake over TLS, with good and with bad certificates.
- *
- * The folder gets a private CA, unless it is there already: ca.pem, and
- * server.pem (localhost, 127.0.0.1, ::1), expired.pem, wrongname.pem, and
- * unknown.pem, which ca.pem did not sign; all with the key server.key.
  */
 #ifndef CONDUCTOR_FAKE_TLS_H
 #define CONDUCTOR_FAKE_TLS_H
+
+#include "base/buffer.h"
+
+#include <openssl/ssl.h>
 
 enum certificate_kind {
     CERTIFICATE_GOOD,
@@ -16,5 +16,12 @@ enum certificate_kind {
 };
 
 extern const char *const certificate_names[]; /* ends with NULL */
+
+/*
+ * A server's context that shows this certificate out of the folder, whose files are
+ * made when it has none. On failure *reterr_reason holds a sentence.
+ */
+MUST_CHECK enum result tls_context_make(const char *folder, enum certificate_kind kind,
+                                        SSL_CTX **ret_context, struct buffer *reterr_reason);
 
 #endif

@@ -6,10 +6,10 @@
 #include "base/text.h"
 #include "queue/link_socket.h"
 #include "queue/reaction.h"
+#include "queue/reply_reader.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,15 +40,15 @@ struct link {
 
     enum link_state state;
     struct link_socket *socket;   /* owns */
-    redisReader *reader;          /* owns; NULL while idle */
-    size_t bytes_unparsed;        /* since the last whole reply */
+    struct reply_reader *reader;  /* owns; NULL while idle */
     struct command *first, *last; /* unanswered, in order */
     struct event *retry_timer;    /* owns */
     struct event *deadline_timer; /* owns; for the first unanswered command */
     int64_t backoff_us;
     int64_t last_attempt_us;
+    int64_t up_since_us;
     int64_t pause_until_us; /* after a refused password */
-    bool is_down_told;      /* on_down came since the last on_up */
+    char told_why[160];     /* the last on_down's since the last on_up, "" if none came */
 };
 
 static void arm(struct event *timer, int64_t wait_us)
@@ -182,8 +182,9 @@ static double random_unit(void)
 static void schedule_attempt(struct link *link)
 {
     int64_t now_us = clock_mono_us();
-    int64_t wait_us = link->times.reconnect_min_us +
-                      (int64_t)(random_unit() * (double)(link->backoff_us - link->times.reconnect_min_us));
+    int64_t wait_us =
+        link->times.reconnect_min_us +
+        (int64_t)(random_unit() * (double)(link->backoff_us - link->times.reconnect_min_us));
 
     link->backoff_us *= 2;
     if (link->backoff_us > link->times.reconnect_max_us)
@@ -196,23 +197,28 @@ static void schedule_attempt(struct link *link)
 static void close_socket(struct link *link)
 {
     link_socket_close(link->socket);
-    if (link->reader != NULL)
-        redisReaderFree(link->reader);
-    link->reader = NULL;
-    link->bytes_unparsed = 0;
+    link->reader = reply_reader_free(link->reader);
 }
 
+/* `why` may point into what is closed here: it is copied first. */
 static void lose(struct link *link, const char *why)
 {
+    char reason[sizeof link->told_why];
+
     if (link->state == LINK_IDLE)
         return;
+    text_copy(reason, sizeof reason, why, strlen(why));
+    /* A server that takes connections and drops them at once is no reason to hurry. */
+    if (link->state == LINK_UP &&
+        clock_mono_us() - link->up_since_us >= link->times.reconnect_max_us)
+        link->backoff_us = link->times.reconnect_min_us;
     close_socket(link);
     set_state(link, LINK_IDLE);
     fail_commands(link);
     schedule_attempt(link);
-    if (!link->is_down_told) {
-        link->is_down_told = true;
-        link->callbacks.on_down(why, link->user);
+    if (strcmp(reason, link->told_why) != 0) {
+        memcpy(link->told_why, reason, sizeof reason);
+        link->callbacks.on_down(link->told_why, link->user);
     }
 }
 
@@ -224,12 +230,13 @@ void link_drop(struct link *link, const char *why)
 static void greeted(struct link *link)
 {
     set_state(link, LINK_UP);
-    link->backoff_us = link->times.reconnect_min_us;
-    link->is_down_told = false;
+    link->up_since_us = clock_mono_us();
+    link->told_why[0] = '\0';
     link->callbacks.on_up(link->user);
 }
 
-/* AUTH and SELECT must succeed: going on as somebody else, or elsewhere, would be worse than not at all. */
+/* AUTH and SELECT must succeed: going on as somebody else, or elsewhere, would be worse than not at
+ * all. */
 static void on_greeting_reply(const redisReply *reply, void *user)
 {
     struct link *link = user;
@@ -240,24 +247,28 @@ static void on_greeting_reply(const redisReply *reply, void *user)
         char why[160];
         if (reaction_to(reply->str, reply->len) == REACTION_PASSWORD)
             link->pause_until_us = clock_mono_us() + PASSWORD_PAUSE_US;
-        snprintf(why, sizeof why, "Redis refuses the greeting: %.*s", (int)strcspn(reply->str, "\r\n"),
-                 reply->str);
+        snprintf(why, sizeof why, "Redis refuses the greeting: %.*s",
+                 (int)strcspn(reply->str, "\r\n"), reply->str);
         lose(link, why);
     }
 }
 
-/* A server that knows no CLIENT SETNAME, or forbids it, is as good as another. */
+/* A server that knows no CLIENT SETNAME, or forbids it, is as good as another; one that sends us
+ * away is not. */
 static void on_name_reply(const redisReply *reply, void *user)
 {
     struct link *link = user;
 
     if (reply == NULL || link->state != LINK_GREETING)
         return;
-    if (reply->type == REDIS_REPLY_ERROR &&
-        reaction_to(reply->str, reply->len) != REACTION_CONFIGURATION)
-        on_greeting_reply(reply, user);
-    else
-        greeted(link);
+    if (reply->type == REDIS_REPLY_ERROR) {
+        enum reaction reaction = reaction_to(reply->str, reply->len);
+        if (reaction == REACTION_PASSWORD || reaction == REACTION_RECONNECT) {
+            on_greeting_reply(reply, user);
+            return;
+        }
+    }
+    greeted(link);
 }
 
 static enum result greet_one(struct link *link, int argc, const char *const *argv,
@@ -297,7 +308,8 @@ static void on_socket_connected(void *user)
     if (result == RESULT_OK && link->address.db != 0)
         result = greet_one(link, 2, (const char *[]){"SELECT", db}, on_greeting_reply);
     if (result == RESULT_OK)
-        result = greet_one(link, 3, (const char *[]){"CLIENT", "SETNAME", link->name}, on_name_reply);
+        result =
+            greet_one(link, 3, (const char *[]){"CLIENT", "SETNAME", link->name}, on_name_reply);
     if (result != RESULT_OK)
         lose(link, result_text(result));
 }
@@ -311,7 +323,7 @@ static void on_socket_lost(const char *why, void *user)
 static bool deliver(struct link *link, redisReply *reply)
 {
     struct command *command = pop_command(link);
-    const redisReader *reader = link->reader;
+    const struct reply_reader *reader = link->reader;
 
     if (command == NULL) { /* nobody asked: not a server that we can follow */
         freeReplyObject(reply);
@@ -327,26 +339,17 @@ static bool deliver(struct link *link, redisReply *reply)
 static void on_socket_bytes(const char *bytes, size_t len, void *user)
 {
     struct link *link = user;
-    void *reply = NULL;
+    redisReply *reply = NULL;
+    const char *why = "";
+    enum result result = reply_reader_feed(link->reader, bytes, len, &why);
 
-    link->bytes_unparsed += len;
-    if (redisReaderFeed(link->reader, bytes, len) != REDIS_OK) {
-        lose(link, "out of memory for a reply of Redis");
-        return;
-    }
-    for (;;) {
-        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
-            lose(link, "Redis sent something that is no reply");
-            return;
-        }
-        if (reply == NULL)
-            break;
-        link->bytes_unparsed = 0;
-        if (!deliver(link, reply))
+    while (result == RESULT_OK) {
+        result = reply_reader_next(link->reader, &reply, &why);
+        if (result == RESULT_OK && !deliver(link, reply))
             return;
     }
-    if (link->bytes_unparsed > LINK_REPLY_MAX_BYTES)
-        lose(link, "a reply of Redis is longer than 1 MiB");
+    if (result != RESULT_EMPTY)
+        lose(link, why);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *user)
@@ -355,7 +358,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *user)
 
     (void)fd;
     (void)what;
-    if (link->state == LINK_CONNECTING)
+    if (link->state == LINK_CONNECTING && link_socket_skip(link->socket))
+        arm(link->deadline_timer, link->times.command_timeout_us);
+    else if (link->state == LINK_CONNECTING)
         lose(link, "no connection to Redis in time");
     else if (link->first != NULL && clock_mono_us() >= link->first->deadline_us)
         lose(link, "Redis did not reply in time");
@@ -367,7 +372,7 @@ static void attempt(struct link *link)
 {
     link->last_attempt_us = clock_mono_us();
     set_state(link, LINK_CONNECTING);
-    link->reader = redisReaderCreate();
+    link->reader = reply_reader_new(LINK_REPLY_MAX_BYTES);
     if (link->reader == NULL) {
         lose(link, "out of memory");
         return;
@@ -420,8 +425,7 @@ struct link *link_free(struct link *link)
         link->first = next;
     }
     link_socket_free(link->socket);
-    if (link->reader != NULL)
-        redisReaderFree(link->reader);
+    reply_reader_free(link->reader);
     if (link->retry_timer != NULL)
         event_free(link->retry_timer);
     if (link->deadline_timer != NULL)

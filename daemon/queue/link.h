@@ -47,7 +47,10 @@ struct link_times {
 
 struct link_callbacks {
     void (*on_up)(void *user);
-    /* Comes after the callbacks of all commands that were unanswered. `why` is for people. */
+    /*
+     * Comes after the callbacks of all commands that were unanswered, and again while there is
+     * no connection, when the reason is another. `why` is for people.
+     */
     void (*on_down)(const char *why, void *user);
     /* Copies the password, "" for none. False: it cannot be read now. */
     bool (*on_password_wanted)(char *target, size_t size, void *user);

@@ -44,11 +44,8 @@ struct link_socket *link_socket_new(struct event_base *base, struct evdns_base *
 
     if (socket == NULL)
         return NULL;
-    *socket = (struct link_socket){.base = base,
-                                   .dns = dns,
-                                   .address = *address,
-                                   .callbacks = *callbacks,
-                                   .user = user};
+    *socket = (struct link_socket){
+        .base = base, .dns = dns, .address = *address, .callbacks = *callbacks, .user = user};
     return socket;
 }
 
@@ -152,8 +149,8 @@ static void on_event(struct bufferevent *stream, short what, void *user)
 
 static bool open_stream(struct link_socket *socket, const struct sockaddr *address, int len)
 {
-    socket->stream = bufferevent_socket_new(socket->base, -1,
-                                            BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    socket->stream =
+        bufferevent_socket_new(socket->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
     if (socket->stream == NULL)
         return false;
     bufferevent_setcb(socket->stream, on_readable, NULL, on_event, socket);
@@ -195,16 +192,28 @@ static void on_lookup(int code, struct evutil_addrinfo *found, void *user)
     try_next(socket);
 }
 
+bool link_socket_skip(struct link_socket *socket)
+{
+    if (socket->next == NULL)
+        return false;
+    bufferevent_free(socket->stream); /* addresses are left, so one is being tried */
+    socket->stream = NULL;
+    snprintf(socket->last_failure, sizeof socket->last_failure, "no address of %s answers",
+             socket->address.host);
+    try_next(socket);
+    return true;
+}
+
 static void look_up(struct link_socket *socket)
 {
-    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_protocol = IPPROTO_TCP};
+    struct evutil_addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
     char port[8];
 
     snprintf(port, sizeof port, "%u", socket->address.port);
     /* May call on_lookup before it returns (a numeric address), and then returns NULL. */
-    socket->lookup = evdns_getaddrinfo(socket->dns, socket->address.host, port, &hints, on_lookup, socket);
+    socket->lookup =
+        evdns_getaddrinfo(socket->dns, socket->address.host, port, &hints, on_lookup, socket);
 }
 
 void link_socket_connect(struct link_socket *socket)

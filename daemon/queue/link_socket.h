@@ -30,6 +30,9 @@ struct link_socket *link_socket_free(struct link_socket *socket);
 /* Tries the addresses one after the other. on_connected or on_lost follows, perhaps at once. */
 void link_socket_connect(struct link_socket *socket);
 
+/* The address being tried does not answer: goes on to the next one. False: there is none. */
+bool link_socket_skip(struct link_socket *socket);
+
 /* Ends whatever is under way; no callback follows. May be called from a callback. */
 void link_socket_close(struct link_socket *socket);
 

@@ -12,7 +12,7 @@ static const struct {
     {"BUSY", REACTION_WAIT, "a script of somebody else blocks Redis"},
     {"CLUSTERDOWN", REACTION_WAIT, ""},
     {"CROSSSLOT", REACTION_CONFIGURATION, "in Redis Cluster redis.key_prefix must be a hash tag, {authlink}"},
-    {"DENIED", REACTION_CONFIGURATION, "Redis runs in protected mode: bind it to an address, or set a password"},
+    {"DENIED", REACTION_RECONNECT, "Redis runs in protected mode: bind it to an address, or set a password"},
     {"EXECABORT", REACTION_WAIT, ""},
     {"LOADING", REACTION_WAIT, ""},
     {"MASTERDOWN", REACTION_RECONNECT, ""},
@@ -57,7 +57,7 @@ enum reaction reaction_to(const char *error, size_t len)
 {
     int row = find(error, len);
 
-    return row < 0 ? REACTION_WAIT : reactions[row].reaction;
+    return row < 0 ? REACTION_UNKNOWN : reactions[row].reaction;
 }
 
 const char *reaction_advice(const char *error, size_t len)

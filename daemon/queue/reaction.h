@@ -17,6 +17,7 @@ enum reaction {
     REACTION_LOAD_SCRIPT,   /* it does not know the script: load, then the same again at once */
     REACTION_PASSWORD,      /* read the password afresh, connect anew */
     REACTION_CONFIGURATION, /* a person must act: said once, tried again slowly */
+    REACTION_UNKNOWN,       /* waits likewise; ten in a row: connect anew, perhaps it was a proxy */
 };
 
 enum reaction reaction_to(const char *error, size_t len);

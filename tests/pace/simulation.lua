@@ -1,0 +1,219 @@
+--[[
+simulation.lua - a fleet with an endless queue, the shared pace, and an API that limits; in virtual time.
+
+Instances claim slots, send each request at its slot, and settle the answers 50 ms after the first of
+them came. Times in seconds; the pace sees whole microseconds of a server clock, as in Redis.
+
+Case     limiter, options   a maker of limiters.lua and its options
+         limit              requests a second that the API allows (concurrent: requests at once)
+         per_sec, burst, max_per_sec   what the fleet was told; per_sec 0: nothing
+         instances, duration_sec, seed
+         measure_from_sec   when absent: known 10 s; unknown 60 s, and below 20/s after 200 requests
+         retry_after        the API sends Retry-After, whole seconds
+         change_at_sec, change_factor   the limit changes
+         idle_from_sec, idle_for_sec    the queue is empty
+         kill_at_sec, kill_count        so many instances die with slots in hand
+         latency_sec, latency_sigma, way_sec, way_sigma   log-normal; way: until the limiter sees a request
+         first_tokens       0: the bucket is empty at first
+Result   share  of the limit that was used      refused  share of 429s (both while measured)
+         found  seconds until the first 5 s (or 50 requests) with 95 % used and at most 5 % 429s, or nil
+         sent, pace, worst_sec (most accepted or refused requests within one second)
+]]
+local event_queue = require('event_queue')
+local limiters = require('limiters')
+local pace = require('shared_pace')
+local random = require('random')
+
+local simulation = {}
+
+local EPOCH_US = 1700000000 * 1000000
+local MAX_CLAIM = 256
+local SETTLE_AFTER_SEC = 0.050
+
+local DEFAULTS = { per_sec = 0, burst = 1, max_per_sec = 100000, instances = 4, seed = 1, latency_sec = 0.120,
+  latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0 }
+
+local function clock_us(now)
+  return EPOCH_US + math.floor(now * 1000000)
+end
+
+-- Counts what the result is made of.
+local function new_meter(case)
+  local bin_sec = case.limiter == 'concurrent' and 5 or math.max(5, 50 / case.limit)
+  local meter = { sent = 0, accepted = 0, refused = 0, held_sec = 0, held = 0, bins = {} }
+  local first_sec = case.measure_from_sec or (case.per_sec > 0 and 10 or 60)
+  local first_request = (case.per_sec == 0 and case.limit < 20 and not case.measure_from_sec) and 200 or 0
+
+  function meter.count(now, accepted, limit)
+    meter.sent = meter.sent + 1
+    if not meter.began and now >= first_sec and meter.sent >= first_request then
+      meter.began = now
+    end
+    local index = math.floor(now / bin_sec)
+    local bin = meter.bins[index] or { accepted = 0, refused = 0, limit = limit }
+    meter.bins[index] = bin
+    local key = accepted and 'accepted' or 'refused'
+    bin[key] = bin[key] + 1
+    if meter.began then
+      meter[key] = meter[key] + 1
+    end
+  end
+
+  local function found(from_sec)
+    for index = math.ceil(from_sec / bin_sec), math.floor(case.duration_sec / bin_sec) - 1 do
+      local bin = meter.bins[index]
+      if bin and bin.accepted >= 0.95 * bin.limit * bin_sec
+        and bin.refused <= 0.05 * (bin.accepted + bin.refused) then
+        return (index + 1) * bin_sec - from_sec
+      end
+    end
+  end
+
+  function meter.result(limit, state)
+    if case.limiter == 'concurrent' then
+      limit = case.limit / (meter.held_sec / meter.held)
+    end
+    local span = case.duration_sec - (meter.began or case.duration_sec)
+    if case.idle_from_sec and meter.began and case.idle_from_sec >= meter.began then
+      span = span - case.idle_for_sec
+    end
+    local from_sec = case.change_at_sec or (case.idle_from_sec and case.idle_from_sec + case.idle_for_sec) or 0
+    return { share = span > 0 and meter.accepted / (limit * span) or 0,
+      refused = meter.refused / math.max(1, meter.accepted + meter.refused),
+      found = found(from_sec), sent = meter.sent, pace = state.pace }
+  end
+
+  return meter
+end
+
+-- One run of a case.
+local function new_run(given)
+  local case = {}
+  for _, source in ipairs({ DEFAULTS, given }) do
+    for name, value in pairs(source) do
+      case[name] = value
+    end
+  end
+  local run = { case = case, state = pace.load({}), queue = event_queue.new(), dice = random.new(case.seed),
+    limit = case.limit, meter = new_meter(case), instances = {} }
+  run.limiter = limiters[case.limiter](case.limit, case.options or {})
+  run.wall_offset = 1000 + run.dice.uniform()   -- where the windows lie
+  pace.start(run.state, clock_us(0), case.per_sec, case.burst, case.max_per_sec)
+  return run
+end
+
+local settle, depart, answer, arrive, claim
+
+function settle(run, now, event)
+  local instance = event.instance
+  instance.settling = false
+  if instance.dead then
+    return
+  end
+  local now_us = clock_us(now)
+  pace.advance(run.state, now_us)
+  pace.learn(run.state, now_us, instance.answers)
+  instance.answers = {}
+end
+
+function depart(run)
+  run.limiter.depart()
+end
+
+function answer(run, now, event)
+  local instance = event.instance
+  instance.answers[#instance.answers + 1] = event.answer
+  if #instance.answers >= MAX_CLAIM then
+    settle(run, now, event)
+  elseif not instance.settling then
+    instance.settling = true
+    run.queue.push(now + SETTLE_AFTER_SEC, { run = settle, instance = instance })
+  end
+end
+
+-- The request reaches the limiter.
+function arrive(run, now, event)
+  local accepted, wait_sec, held_back = run.limiter.admit(run.wall_offset + now)
+  run.meter.count(now, accepted, run.limit)
+  if run.case.on_request then
+    run.case.on_request(now, accepted, run.state)
+  end
+  local way, case = now - event.sent, run.case
+  local done
+  if accepted then
+    local latency = math.max(run.dice.log_normal(case.latency_sec, case.latency_sigma), 2 * way)
+    done = event.sent + latency + (held_back or 0)
+    if run.limiter.depart then
+      run.queue.push(math.max(now, done - way), { run = depart })
+      run.meter.held_sec, run.meter.held = run.meter.held_sec + latency - 2 * way, run.meter.held + 1
+    end
+  else
+    done = event.sent + 2 * way + run.dice.log_normal(0.020, 0.5)
+  end
+  event.answer.accepted = accepted
+  if case.retry_after and not accepted then
+    event.answer.retryAfterMs = math.max(1, math.ceil(wait_sec)) * 1000
+  end
+  event.run = answer
+  run.queue.push(math.max(now, done), event)
+end
+
+local function send(run, now, instance, slot_us)
+  local slot = (slot_us - EPOCH_US) / 1000000
+  local sent = math.max(slot, now + 0.001) + run.dice.exponential(0.0003)
+  run.queue.push(sent + run.dice.log_normal(run.case.way_sec, run.case.way_sigma),
+    { run = arrive, instance = instance, sent = sent, answer = { slotUs = slot_us } })
+end
+
+local function is_idle(case, now)
+  return case.idle_from_sec and now >= case.idle_from_sec and now < case.idle_from_sec + case.idle_for_sec
+end
+
+function claim(run, now, event)
+  local instance, case, dice = event.instance, run.case, run.dice
+  if is_idle(case, now) then
+    run.queue.push(case.idle_from_sec + case.idle_for_sec + 0.002 * dice.uniform(), event)
+    return
+  end
+  local now_us = clock_us(now)
+  pace.advance(run.state, now_us)
+  local slots = pace.reserve(run.state, now_us, MAX_CLAIM)
+  pace.commit(run.state, #slots)
+  if case.kill_at_sec and now >= case.kill_at_sec and instance.number <= case.kill_count then
+    instance.dead = true   -- the slots die with it
+    return
+  end
+  for _, slot_us in ipairs(slots) do
+    send(run, now, instance, slot_us)
+  end
+  local wait_sec = pace.wait_ms(run.state, now_us, MAX_CLAIM) / 1000
+  wait_sec = wait_sec + 0.004 * dice.uniform() + 0.1 * dice.uniform() * wait_sec
+  run.queue.push(now + math.max(0.002, wait_sec), event)
+end
+
+local function change(run)
+  run.limit = run.case.limit * run.case.change_factor
+  run.limiter.set_rate(run.limit)
+end
+
+-- Runs a case and returns its result.
+function simulation.run(case)
+  local run = new_run(case)
+  for number = 1, run.case.instances do
+    local instance = { number = number, answers = {} }
+    run.queue.push(0.01 * run.dice.uniform(), { run = claim, instance = instance })
+  end
+  if case.change_at_sec then
+    run.queue.push(case.change_at_sec, { run = change })
+  end
+  while true do
+    local now, event = run.queue.pop()
+    if not now or now > case.duration_sec then
+      break
+    end
+    event.run(run, now, event)
+  end
+  return run.meter.result(run.limit, run.state)
+end
+
+return simulation

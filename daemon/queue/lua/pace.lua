@@ -4,7 +4,8 @@ pace.lua - the fleet's pace: hands slots out, learns from answers.
 Pure: no redis.call and no clock. State in, state out; the steps keep it in :limiter. GCRA on a line of
 slots, so that instances never race for one; a controller above it finds a limit that is not known.
 
-Units    _us Unix us, rates in requests a second.
+Units    _us Unix us, rates in requests a second. In the hash all numbers are written with %.17g: exact, and no
+         exponent in any time below 1e17 us.
 State    next_us        the next free slot
          pace, base     the pace now; the last pace that passed a trial (pace > base: probing)
          hi             the lowest pace that failed since it was last forgotten, 0: none known
@@ -29,6 +30,7 @@ do
     'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec' }
 
   local SEC = 1000000
+  local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
   local HORIZON_US = 250000      -- a person who waits is never farther behind
   local MAX_SLOTS = 256
   local MIN_PACE = 0.1
@@ -36,6 +38,7 @@ do
   local LONG_RETRY_MS = 2000     -- a Retry-After beyond it is a window that ran out
   local MAX_RETRY_MS = 600000
   local LOST_CLOCK_US = 620 * SEC
+  local LONGEST_WAIT_US = 11 * MAX_RETRY_MS * 1000
   local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
   local SKIP_US = SEC            -- logs of a second forget
   local SEARCH_END = 1.05
@@ -57,25 +60,28 @@ do
     return math.min(ceiling(state), math.max(MIN_PACE, rate))
   end
 
-  local function finite(text)
-    local number = text and tonumber(text)
-    if not number or number ~= number or number < 0 or number > 1e18 then
-      return nil
+  -- A number in the hash; nil if it is missing or can be none of ours.
+  local function sound(text)
+    local number = tonumber(text or nil)
+    if number and number >= 0 and number <= 1e17 then
+      return number
     end
-    return number
+  end
+
+  local function sound_setting(number, low)
+    return number and number >= low and number <= MAX_SETTING and number or nil
   end
 
   function pace.load(values)
     local state = {}
     for i, name in ipairs(NAMES) do
-      state[name] = finite(values[i])
+      state[name] = sound(values[i])
     end
-    if not (state.per_sec and state.burst and state.max_per_sec) or state.max_per_sec <= 0 then
+    local known = state.per_sec ~= 0
+    local complete = sound_setting(state.per_sec, known and MIN_SETTING or 0) and sound_setting(state.burst, 1)
+      and sound_setting(state.max_per_sec, MIN_SETTING)
+    if not complete then
       state.per_sec = nil
-      return state
-    end
-    if not (state.pace and state.pace > 0 and state.base and state.base > 0) then
-      state.pace, state.base = nil, nil
     end
     return state
   end
@@ -84,7 +90,7 @@ do
     local flat = {}
     for i, name in ipairs(NAMES) do
       flat[#flat + 1] = pace.FIELDS[i]
-      flat[#flat + 1] = string.format(string.sub(name, -3) == '_us' and '%.0f' or '%.17g', state[name])
+      flat[#flat + 1] = string.format('%.17g', state[name])
     end
     return flat
   end
@@ -101,17 +107,22 @@ do
     state.step = per_sec > 0 and KNOWN.step or 1
   end
 
-  -- Fields that are missing or were spoilt begin anew; a clock that went back would stop the line.
+  -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
   local function heal(state, now_us)
-    if not state.pace then
+    if not (state.pace and state.base and state.pace > 0 and state.base > 0) then
       pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
     end
     for _, name in ipairs(NAMES) do
       state[name] = state[name] or 0
     end
-    if state.next_us > now_us + LOST_CLOCK_US then
+    state.pace, state.base = limited(state, state.pace), limited(state, state.base)
+    state.step, state.dark_us = math.min(state.step, 1), math.min(state.dark_us, MAX_DARK_US)
+    if state.next_us > now_us + LOST_CLOCK_US then   -- the clock went back
       state.next_us, state.from_us, state.since_us = now_us, now_us, now_us
     end
+    state.from_us = math.min(state.from_us, math.max(state.next_us, now_us) + SKIP_US)
+    state.since_us = math.min(state.since_us, now_us + LOST_CLOCK_US)
+    state.wait_us = math.min(state.wait_us, now_us + LONGEST_WAIT_US)
   end
 
   local function gap_us(state)
@@ -121,7 +132,8 @@ do
   -- Idle time earns nothing but `burst` slots; it is booked once.
   function pace.advance(state, now_us)
     heal(state, now_us)
-    local low = now_us - (state.burst - 1) * gap_us(state)
+    local burst = state.dark_us > 0 and 1 or state.burst
+    local low = now_us - (burst - 1) * gap_us(state)
     if state.next_us < low then
       state.dry_us = state.dry_us + low - state.next_us
       state.since_us = state.since_us + low - state.next_us
@@ -147,7 +159,7 @@ do
 
   -- Come again when a tenth of a second of slots is free, or as many as are wanted.
   function pace.wait_ms(state, now_us, want)
-    local slots = math.min(want, math.max(1, 0.1 * state.pace))
+    local slots = state.dark_us > 0 and 1 or math.min(want, math.max(1, 0.1 * state.pace))
     local free_us = state.next_us - HORIZON_US + (slots - 1) * gap_us(state)
     return math.min(1000, math.max(1, math.ceil((free_us - now_us) / 1000)))
   end
@@ -175,25 +187,35 @@ do
     return state.acc / math.max(1, (end_us - state.since_us) / SEC)
   end
 
-  -- Adds the answers to the trial; returns the largest Retry-After among them in ms.
+  -- The counts of a trial start at its first 429, so that a full bucket does not flatter the pace.
+  local function note_first_refusal(state, list)
+    local first_us
+    for _, answer in ipairs(list) do
+      if not answer.accepted and answer.slotUs >= state.from_us then
+        first_us = math.min(first_us or answer.slotUs, answer.slotUs)
+      end
+    end
+    if first_us then
+      state.first, state.from_us, state.ok, state.thr = 1, first_us, 0, 0
+    end
+  end
+
+  -- Adds the answers to cycle and trial, whatever their order; returns their largest Retry-After in ms.
   local function tally(state, list)
     local retry_ms = 0
+    if state.first == 0 then
+      note_first_refusal(state, list)
+    end
     for _, answer in ipairs(list) do
+      local count, total = 'thr', 'cost'
       if answer.accepted then
-        state.acc = state.acc + 1
+        count, total = 'ok', 'acc'
       else
-        state.cost = state.cost + 1
         retry_ms = math.max(retry_ms, math.min(answer.retryAfterMs or 0, MAX_RETRY_MS))
       end
+      state[total] = state[total] + 1
       if answer.slotUs >= state.from_us then
-        if not answer.accepted and state.first == 0 then
-          state.first, state.from_us, state.ok, state.thr = 1, answer.slotUs, 0, 0
-        end
-        if answer.accepted then
-          state.ok = state.ok + 1
-        else
-          state.thr = state.thr + 1
-        end
+        state[count] = state[count] + 1
       end
     end
     return retry_ms

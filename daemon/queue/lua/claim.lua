@@ -183,7 +183,7 @@ local function is_reusable(link, request)
     return false
   end
   if request.force then
-    return link.updated_ms > now_ms - FORCE_QUIET_MS
+    return math.abs(now_ms - link.updated_ms) < FORCE_QUIET_MS
   end
   return link.expires_ms - now_ms >= settings.reuseMinShare * request.link_expiry_mins * 60000
 end

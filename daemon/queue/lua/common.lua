@@ -57,6 +57,11 @@ local function from_record(text)
     first_seen_ms = tonumber(first_seen), slot_us = tonumber(slot), payload = payload }
 end
 
+-- IDs of stream entries from outside: a part of one would name another entry, or make Redis refuse half way.
+local function is_entry_id(text)
+  return string.find(text, '^%d+%-%d+$') ~= nil
+end
+
 local function session_key(user)
   return PREFIX .. ':session:' .. user
 end

@@ -1,4 +1,4 @@
--- step flags= needs=common,pace,holds
+-- step flags=allow-oom needs=common,pace,holds
 --[[
 hold.lua - what an operator asks of the holds.
 

@@ -14,13 +14,16 @@ local function is_probed(cause)
   return kind == 'outage' or kind == 'account'
 end
 
+local FARTHEST_PROBE_MS = 600000   -- no back-off and no lease is longer: the clock of Redis went back
+
 local function load_holds(key)
   local found, flat = {}, redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
     local since, till, next_ms, backoff, probe, detail = string.match(flat[i + 1], '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
     if since then
-      found[flat[i]] = { since_ms = tonumber(since), until_ms = tonumber(till), next_ms = tonumber(next_ms),
-        backoff_ms = tonumber(backoff), probe = probe, detail = detail }
+      next_ms = tonumber(next_ms)
+      found[flat[i]] = { since_ms = tonumber(since), until_ms = tonumber(till), probe = probe, detail = detail,
+        next_ms = next_ms > now_ms + FARTHEST_PROBE_MS and now_ms or next_ms, backoff_ms = tonumber(backoff) }
     end
   end
   return found

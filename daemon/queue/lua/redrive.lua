@@ -14,7 +14,7 @@ if refused then
 end
 
 local function redrive(id)
-  local entry = redis.call('XRANGE', DEAD, id, id)[1]
+  local entry = is_entry_id(id) and redis.call('XRANGE', DEAD, id, id)[1]
   if not entry then
     return 'missing'
   end

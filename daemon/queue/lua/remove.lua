@@ -11,7 +11,7 @@ if refused then
   return refused
 end
 for i = 2, #ARGV do
-  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
+  if is_entry_id(ARGV[i]) and redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
     count('removed')
   end
 end

@@ -55,7 +55,7 @@ local function lease_key(name)
 end
 
 -- What the holds go by beside their own fields: failures in a row and the first successes of keys.
-local memory = {}
+local memory = { worked = {} }
 do
   local row, last_ok = unpack(redis.call('HMGET', LIMITER, 'row', 'lastOkMs'))
   local failures, jobs = string.match(row or '', '^(%d+) (.*)$')
@@ -65,6 +65,9 @@ do
     memory.jobs[#memory.jobs + 1] = key
   end
   memory.last_ok_ms = tonumber(last_ok or '0') or 0
+  if memory.last_ok_ms > now_ms then
+    memory.last_ok_ms = 0   -- the clock of Redis went back
+  end
 end
 
 local function remember_failure(job_key)
@@ -145,7 +148,12 @@ local function count_missing(item)
   end
 end
 
+-- At once, since later items of the same call may be missing ones.
 local function note_worked(key_fp)
+  if memory.worked[key_fp] then
+    return
+  end
+  memory.worked[key_fp] = true
   if redis.call('HSETNX', LIMITER, 'worked:' .. key_fp, digits(now_ms)) == 1 then
     redis.call('HDEL', LIMITER, 'missing:' .. key_fp)
   end
@@ -158,7 +166,7 @@ local function feed_holds(item, job_key)
   end
   if signal == 'ok' then
     memory.last_ok_ms = now_ms
-    memory.worked = item.keyFp
+    note_worked(item.keyFp)
   end
   answer_probe(item)
   if signal == 'down' then
@@ -188,12 +196,20 @@ local function write_ready(item, expires_ms, attempts)
   redis.call('PEXPIREAT', key, digits(expires_ms))
 end
 
+-- Users whose jobs this call has settled -> lease: their entries in leases and index are cleared at its end.
+local settled_in = {}
+
+local function is_in_flight(user)
+  local holder = holder_of(INFLIGHT, user)
+  return holder ~= nil and settled_in[user] ~= holder
+end
+
 -- Somebody else has the job. A link that came late is kept if its user has none and is nobody's.
 local function settle_fenced(item)
   count('fenced')
   local expires_ms = now_ms - item.ageMs + life_of(item)
   if item.kind == 'created' and item.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
-    and not valid_link(item.endUserId) and not holder_of(INFLIGHT, item.endUserId) then
+    and not valid_link(item.endUserId) and not is_in_flight(item.endUserId) then
     write_ready(item, expires_ms, 1)
     count('late')
   end
@@ -317,6 +333,7 @@ local function settle_one(item)
   end
   records[item.lease][item.endUserId] = nil
   settled[#settled + 1] = item
+  settled_in[item.endUserId] = item.lease
   local job = from_record(record)
   if not job then
     bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
@@ -360,9 +377,6 @@ if #settled > 0 then
   clear_settled()
 end
 
-if memory.worked then
-  note_worked(memory.worked)
-end
 pace.advance(limiter, now_us)
 pace.learn(limiter, now_us, learned)
 store_pace(LIMITER, limiter)

@@ -1,0 +1,269 @@
+/* support_steps.c - claim, settle and reap, called as the daemon calls them. */
+#include "support_steps.h"
+
+#include "base/buffer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ITEMS_MAX_BYTES (512 * 1024)
+#define JOB_WORDS       9
+
+static const char *or_else(const char *text, const char *otherwise)
+{
+    return text != NULL ? text : otherwise;
+}
+
+redisReply *claim(const struct claim_args *args)
+{
+    const char *lease = or_else(args->lease, LEASE);
+    char lease_key[256];
+    snprintf(lease_key, sizeof lease_key, "lease:%s", lease);
+
+    const char *const keys[] = {"queue", "delayed", lease_key, "leases", "inflight", "limiter",
+                                "holds", "events",  "dead",    "stats",  "meta"};
+    const char *const words[] = {WORLD_PREFIX,
+                                 lease,
+                                 digits(args->want != 0 ? args->want : 256),
+                                 digits(args->lease_ms != 0 ? args->lease_ms : 40000),
+                                 or_else(args->key_fp, KEY_FP),
+                                 or_else(args->publishable_key, "pk_test"),
+                                 or_else(args->schema, "1"),
+                                 or_else(args->settings, SETTINGS)};
+
+    return call_step(LUA_STEP_claim, 11, keys, 8, words);
+}
+
+const char *word_of(const redisReply *reply)
+{
+    expect_fine(reply);
+    return text_of(at(reply, 1));
+}
+
+size_t claimed_count(const redisReply *reply)
+{
+    ck_assert_str_eq(word_of(reply), "jobs");
+    const redisReply *jobs = at(reply, 6);
+    ck_assert_uint_eq(jobs->elements % JOB_WORDS, 0);
+    return jobs->elements / JOB_WORDS;
+}
+
+struct claimed claimed_at(const redisReply *reply, size_t index)
+{
+    const redisReply *jobs = at(reply, 6);
+    size_t first = index * JOB_WORDS;
+
+    return (struct claimed){
+        .user = text_of(at(jobs, first)),
+        .job_key = text_of(at(jobs, first + 1)),
+        .attempts = number_of(at(jobs, first + 2)),
+        .recoveries = number_of(at(jobs, first + 3)),
+        .age_ms = number_of(at(jobs, first + 4)),
+        .slot_offset_us = number_of(at(jobs, first + 5)),
+        .redirect_url = text_of(at(jobs, first + 6)),
+        .link_expiry_mins = number_of(at(jobs, first + 7)),
+        .ref = text_of(at(jobs, first + 8)),
+    };
+}
+
+void push_bytes(const char *payload, size_t len)
+{
+    const char *queue = key_of("queue");
+    const char *words[] = {"RPUSH", queue, payload};
+    const size_t lens[] = {5, strlen(queue), len};
+
+    expect_fine(world_command(3, words, lens));
+}
+
+void push(const char *payload)
+{
+    push_bytes(payload, strlen(payload));
+}
+
+void take(const char *payload, const char *lease)
+{
+    push(payload);
+    ck_assert_uint_eq(claimed_count(CLAIM(.lease = lease, .want = 1)), 1);
+}
+
+static void append_text(struct buffer *json, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    buffer_append_format(json, ",\"%s\":", name);
+    buffer_append_json_string(json, value, strlen(value));
+}
+
+static void append_number(struct buffer *json, const char *name, int64_t value)
+{
+    if (value != 0)
+        buffer_append_format(json, ",\"%s\":%" PRId64, name, value);
+}
+
+static void append_item(struct buffer *json, const struct item *item)
+{
+    buffer_append_str(json, "{\"lease\":");
+    const char *lease = or_else(item->lease, LEASE);
+    buffer_append_json_string(json, lease, strlen(lease));
+    append_text(json, "endUserId", item->user);
+    append_text(json, "kind", item->kind);
+    append_text(json, "signal", or_else(item->signal, "none"));
+    append_text(json, "keyFp", or_else(item->key_fp, KEY_FP));
+    append_number(json, "ageMs", item->age_ms);
+    append_number(json, "delayMs", item->delay_ms);
+    append_number(json, "retryAfterMs", item->retry_after_ms);
+    append_number(json, "lifeMs", item->life_ms != 0 ? item->life_ms : 1800000);
+    if (item->told != NOT_TOLD)
+        buffer_append_format(json, ",\"accepted\":%s", item->told == ACCEPTED ? "true" : "false");
+    append_text(json, "sessionId", item->session_id);
+    append_text(json, "authFlowUrl", item->auth_flow_url);
+    append_text(json, "createdAt", "2026-01-01T00:00:00.000Z");
+    append_text(json, "expiresAt", "2026-01-01T00:30:00.000Z");
+    append_text(json, "requestId", item->request_id);
+    append_number(json, "httpStatus", item->http_status);
+    append_text(json, "errorCode", item->error_code);
+    append_text(json, "detail", item->detail);
+    append_text(json, "redirectUrl", item->redirect_url);
+    append_number(json, "linkExpiryMins",
+                  item->link_expiry_mins != 0 ? item->link_expiry_mins : 30);
+    append_text(json, "ref", item->ref);
+    buffer_append_char(json, '}');
+}
+
+static redisReply *call_settle(const char *boot, const char *settings, int64_t number,
+                               const char *json)
+{
+    char settled_key[64];
+    snprintf(settled_key, sizeof settled_key, "settled:%s", boot);
+
+    const char *const keys[] = {"leases", "inflight", "delayed", "limiter",  "holds",
+                                "events", "dead",     "stats",   settled_key};
+    const char *const words[] = {WORLD_PREFIX, digits(number), settings, json};
+
+    return call_step(LUA_STEP_settle, 9, keys, 4, words);
+}
+
+redisReply *settle_json(int64_t number, const char *json)
+{
+    return call_settle(BOOT, SETTINGS, number, json);
+}
+
+static redisReply *settle_items(const char *boot, const char *settings, int64_t number,
+                                size_t count, const struct item *items)
+{
+    struct buffer json;
+
+    buffer_init(&json, ITEMS_MAX_BYTES);
+    buffer_append_format(&json, "{\"number\":%" PRId64 ",\"count\":%zu,%80s\"items\":[", number,
+                         count, "");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buffer_append_char(&json, ',');
+        append_item(&json, &items[i]);
+    }
+    buffer_append_str(&json, "]}");
+    ck_assert(!json.failed);
+    redisReply *reply = call_settle(boot, settings, number, buffer_text(&json));
+    buffer_done(&json);
+    return reply;
+}
+
+redisReply *settle(int64_t number, size_t count, const struct item *items)
+{
+    return settle_items(BOOT, SETTINGS, number, count, items);
+}
+
+redisReply *settle_of_boot(const char *boot, int64_t number, size_t count, const struct item *items)
+{
+    return settle_items(boot, SETTINGS, number, count, items);
+}
+
+redisReply *settle_with(const char *settings, int64_t number, size_t count,
+                        const struct item *items)
+{
+    return settle_items(BOOT, settings, number, count, items);
+}
+
+size_t fenced_count(const redisReply *reply)
+{
+    ck_assert_str_eq(word_of(reply), "done");
+    return at(reply, 2)->elements;
+}
+
+redisReply *reap_with(const char *settings, bool foreign, int name_count, const char *const *names)
+{
+    static const char *const keys[] = {"leases", "inflight", "delayed", "dead", "events", "stats"};
+    const char *words[64] = {WORLD_PREFIX, OWNER, BOOT, foreign ? "1" : "0", settings};
+    int count = 5;
+
+    for (int i = 0; i < name_count; i++)
+        words[count++] = names[i];
+    return call_step(LUA_STEP_reap, 6, keys, count, words);
+}
+
+redisReply *reap(bool foreign, int name_count, const char *const *names)
+{
+    return reap_with(SETTINGS, foreign, name_count, names);
+}
+
+struct delayed only_delayed(void)
+{
+    const redisReply *all = COMMAND("ZRANGE", key_of("delayed"), "0", "-1", "WITHSCORES");
+
+    ck_assert_uint_eq(all->elements, 2);
+    struct delayed job = {.record = text_of(at(all, 0)), .due_ms = number_of(at(all, 1))};
+    char *rest;
+    const char *after_key = strchr(job.record, ' ');
+    ck_assert_ptr_nonnull(after_key);
+    job.attempts = strtoll(after_key, &rest, 10);
+    job.recoveries = strtoll(rest, &rest, 10);
+    strtoll(rest, &rest, 10);
+    job.slot_us = strtoll(rest, &rest, 10);
+    job.payload = rest + 1;
+    return job;
+}
+
+static const redisReply *newest(const char *stream)
+{
+    return at(COMMAND("XREVRANGE", key_of(stream), "+", "-", "COUNT", "1"), 0);
+}
+
+const redisReply *last_event(void)
+{
+    return at(newest("events"), 1);
+}
+
+const redisReply *last_letter(void)
+{
+    return at(newest("dead"), 1);
+}
+
+const char *last_letter_id(void)
+{
+    return text_of(at(newest("dead"), 0));
+}
+
+void store_link(const char *user, int64_t valid_ms, const char *redirect_url,
+                int64_t updated_ago_ms)
+{
+    char name[192];
+    int64_t now_ms = server_now_ms();
+
+    snprintf(name, sizeof name, "session:%s", user);
+    COMMAND("HSET", key_of(name), "status", "ready", "endUserId", user, "sessionId",
+            "auth_sess_old", "authFlowUrl", "https://old", "expiresAtMs", digits(now_ms + valid_ms),
+            "redirectUrl", redirect_url, "updatedAtMs", digits(now_ms - updated_ago_ms));
+}
+
+void store_lease(const char *lease, const char *user, const char *record, int64_t deadline_ms)
+{
+    char name[256];
+
+    snprintf(name, sizeof name, "lease:%s", lease);
+    COMMAND("HSET", key_of(name), user, record);
+    COMMAND("ZADD", key_of("leases"), digits(deadline_ms), lease);
+    COMMAND("HSET", key_of("inflight"), user, lease);
+    COMMAND("HINCRBY", key_of("stats"), "taken", "1");
+}

@@ -92,7 +92,7 @@ struct settings {
  *   RESULT_OK         *ret_settings is complete; free it with config_free().
  *   RESULT_INVALID    the file or a secret is wrong; reterr_messages has a line for each fault, as
  *                     `file:line: setting: what is wrong`.
- *   RESULT_NO_MEMORY  that, or the messages do not fit.
+ *   RESULT_NO_MEMORY
  */
 MUST_CHECK enum result config_load(const char *path, struct settings *ret_settings,
                                    struct buffer *reterr_messages);

@@ -28,19 +28,19 @@ struct secret;
 
 /* Where one kind of secret may be; any of the three may be NULL or, the file, "". */
 struct secret_places {
-    const char *setting;       /* that names the file: for messages */
+    const char *setting; /* that names the file: for messages */
     const char *file;
-    const char *credential;    /* name in $CREDENTIALS_DIRECTORY */
+    const char *credential; /* name in $CREDENTIALS_DIRECTORY */
     const char *env_variable;
-    size_t max_len;            /* at most SECRET_MAX_LEN */
+    size_t max_len; /* at most SECRET_MAX_LEN */
 };
 
 /*
  * Finds and reads the secret; blanks and line ends around it are not part of it.
  *   RESULT_OK         *ret_secret is the caller's.
  *   RESULT_NOT_FOUND  no place has one; no message.
- *   RESULT_INVALID    it is empty, too long, or holds other than printable ASCII; or its file cannot
- *                     be read, or others may. A line in `reterr_messages` says what to do.
+ *   RESULT_INVALID    it is empty, too long, or holds control bytes; or its file cannot be read, or
+ *                     too many may read or write it. A line in `reterr_messages` says what to do.
  *   RESULT_NO_MEMORY
  */
 MUST_CHECK enum result secret_load(const struct secret_places *places, struct secret **ret_secret,

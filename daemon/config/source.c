@@ -1,0 +1,141 @@
+/* source.c - the text of a configuration file, before libconfig sees it. */
+#include "config/source.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum result read_all(int fd, const char *path, struct buffer *text, struct buffer *messages)
+{
+    char chunk[4096];
+
+    for (;;) {
+        ssize_t len = read(fd, chunk, sizeof chunk);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len < 0) {
+            buffer_append_format(messages, "%s: cannot be read: %s\n", path, strerror(errno));
+            return RESULT_INVALID;
+        }
+        if (len == 0)
+            return RESULT_OK;
+        enum result result = buffer_append(text, chunk, (size_t)len);
+        if (result == RESULT_FULL) {
+            buffer_append_format(messages, "%s: is over %zu bytes\n", path, text->max_len);
+            return RESULT_INVALID;
+        }
+        if (result != RESULT_OK)
+            return result;
+    }
+}
+
+enum result source_read(const char *path, struct buffer *ret_text, struct buffer *reterr_messages)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum result result = RESULT_INVALID;
+
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        buffer_append_format(reterr_messages, "%s: cannot be opened: %s\n", path, strerror(errno));
+    } else if ((status.st_mode & S_IWOTH) != 0 && S_ISREG(status.st_mode)) {
+        /* Whoever can write here can send the secret key to a host of his own. */
+        buffer_append_format(reterr_messages,
+                             "%s: everybody may write to it; mend it with: chmod o-w %s\n", path,
+                             path);
+    } else {
+        result = read_all(fd, path, ret_text, reterr_messages);
+    }
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+enum lexical_state { IN_TEXT, IN_STRING, IN_COMMENT, IN_LINE_COMMENT };
+
+/* Where a reader of libconfig's language stands; see its scanner.l. */
+struct scan {
+    enum lexical_state state;
+    size_t line;
+    size_t opened_line; /* of the string or comment that is open */
+    bool is_line_start; /* only blanks since the last line end */
+};
+
+/* Takes the byte at `at`, and the one behind it where both are one token. Returns the bytes taken.
+ */
+static size_t scan_step(struct scan *scan, const char *at)
+{
+    bool is_pair = true;
+
+    switch (scan->state) {
+    case IN_TEXT:
+        is_pair = (at[0] == '/' && (at[1] == '*' || at[1] == '/'));
+        if (is_pair)
+            scan->state = at[1] == '*' ? IN_COMMENT : IN_LINE_COMMENT;
+        else if (at[0] == '#')
+            scan->state = IN_LINE_COMMENT;
+        else if (at[0] == '"')
+            scan->state = IN_STRING;
+        if (scan->state != IN_TEXT)
+            scan->opened_line = scan->line;
+        break;
+    case IN_STRING:
+        is_pair = at[0] == '\\' && (at[1] == '\\' || at[1] == '"');
+        if (at[0] == '"')
+            scan->state = IN_TEXT;
+        break;
+    case IN_COMMENT:
+        is_pair = at[0] == '*' && at[1] == '/';
+        if (is_pair)
+            scan->state = IN_TEXT;
+        break;
+    case IN_LINE_COMMENT:
+        is_pair = false;
+        if (at[0] == '\n')
+            scan->state = IN_TEXT;
+        break;
+    }
+    return is_pair ? 2 : 1;
+}
+
+static void follow_lines(struct scan *scan, char c)
+{
+    if (c == '\n') {
+        scan->line++;
+        scan->is_line_start = true;
+    } else if (c != ' ' && c != '\t') {
+        scan->is_line_start = false;
+    }
+}
+
+enum result source_check(const char *path, const struct buffer *text,
+                         struct buffer *reterr_messages)
+{
+    struct scan scan = {.state = IN_TEXT, .line = 1, .is_line_start = true};
+    const char *at = buffer_text(text);
+    const char *end = at + text->len;
+
+    while (at < end) {
+        const char *what = NULL;
+        if (*at == '\0')
+            what = "has a NUL byte";
+        else if (scan.state == IN_TEXT && scan.is_line_start && text_starts_with(at, "@include"))
+            what = "has @include, which is not supported: put everything into one file";
+        if (what != NULL) {
+            buffer_append_format(reterr_messages, "%s:%zu: %s\n", path, scan.line, what);
+            return RESULT_INVALID;
+        }
+        for (size_t taken = scan_step(&scan, at); taken > 0; taken--)
+            follow_lines(&scan, *at++);
+    }
+    if (scan.state == IN_STRING || scan.state == IN_COMMENT) {
+        buffer_append_format(reterr_messages, "%s:%zu: the %s that begins here does not end\n",
+                             path, scan.opened_line, scan.state == IN_STRING ? "text" : "comment");
+        return RESULT_INVALID;
+    }
+    return RESULT_OK;
+}

@@ -446,5 +446,7 @@ bool link_is_up(const struct link *link)
 
 int64_t link_last_attempt_us(const struct link *link)
 {
-    return link->last_attempt_us;
+    int64_t now_us = clock_mono_us();
+
+    return link->state == LINK_IDLE && link->pause_until_us > now_us ? now_us : link->last_attempt_us;
 }

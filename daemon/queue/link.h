@@ -86,7 +86,7 @@ MUST_CHECK enum result link_command(struct link *link, int argc, const char *con
 /* Gives the connection up and makes a new one. May be called from a reply's callback. */
 void link_drop(struct link *link, const char *why);
 
-/* When it last tried to connect, monotonic. */
+/* When it last tried to connect, monotonic; now, while it waits after a refused password. */
 int64_t link_last_attempt_us(const struct link *link);
 
 #endif

@@ -4,52 +4,19 @@
 #include "api.h"
 #include "base/clock.h"
 #include "control.h"
+#include "delivery.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define INPUT_MAX_BYTES (HTTP_HEAD_MAX_BYTES + CONTROL_BODY_MAX_BYTES + 65536)
 #define WIRE_MAX_BYTES  (REPLY_MAX_BYTES + HTTP_HEAD_MAX_BYTES + 65536)
 #define READ_BYTES      16384
 
-enum state {
-    CONNECTION_READING,  /* waits for a request, or for the rest of one */
-    CONNECTION_WAITING,  /* an answer is made; the timer delivers the next piece */
-    CONNECTION_FLUSHING, /* delivered, but not all of it is with the kernel yet */
-    CONNECTION_STALLED,  /* nothing will come; only the client can end it */
-    CONNECTION_CLOSED,   /* freed when the callback returns */
-};
-
-struct connection {
-    struct connection_host *host;
-    struct connection *next;
-    struct connection *previous;
-    struct bufferevent *bev; /* owns, with the socket */
-    SSL *ssl;                /* the bufferevent's; NULL: plain */
-    struct event *timer;     /* owns; next piece of an answer, or idle */
-    enum state state;
-    uint64_t number;
-    int64_t answers;
-    struct buffer input;
-    size_t used;       /* bytes of `input` that the request under way takes */
-    bool is_head_seen; /* of the request that is being read */
-    struct http_request request;
-    struct exchange exchange;
-    struct buffer wire;
-    size_t wire_head_len;
-    size_t wire_end; /* so much of `wire` is to be sent */
-    size_t sent;
-};
-
-static void free_connection(struct connection *connection)
+void connection_stop(struct connection *connection)
 {
     struct connection_host *host = connection->host;
 
@@ -70,11 +37,6 @@ static void free_connection(struct connection *connection)
     free(connection);
 }
 
-void connection_stop(struct connection *connection)
-{
-    free_connection(connection);
-}
-
 void connection_reset_socket(evutil_socket_t fd)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -86,157 +48,7 @@ void connection_reset_socket(evutil_socket_t fd)
 static void leave_callback(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
-        free_connection(connection);
-}
-
-static void close_politely(struct connection *connection)
-{
-    if (connection->ssl != NULL) {
-        SSL_shutdown(connection->ssl); /* close_notify: without it an end looks like an attack */
-        ERR_clear_error();
-    }
-    connection->state = CONNECTION_CLOSED;
-}
-
-static void start_timer(struct connection *connection, int64_t delay_us)
-{
-    struct timeval delay = {.tv_sec = (time_t)(delay_us / US_PER_SEC),
-                            .tv_usec = (suseconds_t)(delay_us % US_PER_SEC)};
-
-    evtimer_add(connection->timer, &delay);
-}
-
-/* Straight to the kernel where that is possible: it saves two turns of the loop. */
-static void send_bytes(struct connection *connection, const char *bytes, size_t len)
-{
-    struct evbuffer *output = bufferevent_get_output(connection->bev);
-    ssize_t sent = 0;
-
-    if (connection->ssl == NULL && evbuffer_get_length(output) == 0)
-        sent = send(bufferevent_getfd(connection->bev), bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0)
-        sent = 0; /* an error shows again at the bufferevent */
-    if ((size_t)sent < len)
-        bufferevent_write(connection->bev, bytes + sent, len - (size_t)sent);
-}
-
-static void prepare_next(struct connection *connection)
-{
-    const struct settings *settings = &connection->host->fake->settings;
-    struct buffer *input = &connection->input;
-
-    connection->state = CONNECTION_READING;
-    connection->is_head_seen = false;
-    memmove(input->data, input->data + connection->used, input->len - connection->used);
-    input->len -= connection->used;
-    connection->answers++;
-    if (settings->requests_per_connection > 0 &&
-        connection->answers >= settings->requests_per_connection)
-        close_politely(connection);
-    else if (settings->idle_close_ms > 0)
-        start_timer(connection, settings->idle_close_ms * US_PER_MS);
-}
-
-static enum fate fate_of(const struct connection *connection)
-{
-    if (connection->exchange.delivery.is_silent)
-        return FATE_DROPPED;
-    return connection->wire_end < connection->wire.len ? FATE_CUT : FATE_ANSWERED;
-}
-
-/* All that shall be sent is with the kernel. */
-static void end_answer(struct connection *connection)
-{
-    enum ending ending = connection->exchange.delivery.ending;
-
-    if (ending != ENDING_STALLS)
-        api_leave(connection->host->fake, &connection->exchange, fate_of(connection));
-    switch (ending) {
-    case ENDING_STAYS:
-        prepare_next(connection);
-        break;
-    case ENDING_CLOSES:
-        close_politely(connection);
-        break;
-    case ENDING_RESETS:
-        connection_reset_socket(bufferevent_getfd(connection->bev));
-        connection->state = CONNECTION_CLOSED;
-        break;
-    case ENDING_STALLS:
-        connection->state = CONNECTION_STALLED;
-        break;
-    }
-}
-
-static void flush(struct connection *connection)
-{
-    connection->state = CONNECTION_FLUSHING;
-    if (evbuffer_get_length(bufferevent_get_output(connection->bev)) == 0)
-        end_answer(connection);
-}
-
-/* How far to send now, and how long to wait then. */
-static size_t next_stop(const struct connection *connection, int64_t *ret_wait_us)
-{
-    const struct delivery *delivery = &connection->exchange.delivery;
-    size_t stop = connection->wire_end;
-
-    *ret_wait_us = 0;
-    if (connection->sent < connection->wire_head_len) {
-        if (delivery->body_delay_us > 0 || delivery->piece_bytes > 0) {
-            stop = connection->wire_head_len;
-            *ret_wait_us = delivery->body_delay_us;
-        }
-    } else if (delivery->piece_bytes > 0) {
-        stop = connection->sent + delivery->piece_bytes;
-        *ret_wait_us = delivery->piece_delay_us;
-    }
-    return stop > connection->wire_end ? connection->wire_end : stop;
-}
-
-static void deliver(struct connection *connection)
-{
-    while (connection->sent < connection->wire_end) {
-        int64_t wait_us = 0;
-        size_t stop = next_stop(connection, &wait_us);
-        send_bytes(connection, connection->wire.data + connection->sent, stop - connection->sent);
-        connection->sent = stop;
-        if (wait_us > 0 && stop < connection->wire_end) {
-            start_timer(connection, wait_us);
-            return;
-        }
-    }
-    flush(connection);
-}
-
-/* Renders the answer at once, since it borrows from rules that may change, and starts it off. */
-static void start_answer(struct connection *connection)
-{
-    struct exchange *exchange = &connection->exchange;
-    struct delivery *delivery = &exchange->delivery;
-
-    if (!connection->request.keeps_alive && delivery->ending == ENDING_STAYS) {
-        delivery->ending = ENDING_CLOSES;
-        exchange->form.closes = true;
-    }
-    buffer_reset(&connection->wire);
-    connection->sent = 0;
-    if (reply_render(&exchange->reply, &exchange->form, &connection->wire,
-                     &connection->wire_head_len) != RESULT_OK) {
-        connection->state = CONNECTION_CLOSED;
-        return;
-    }
-    size_t body_len = connection->wire.len - connection->wire_head_len;
-    connection->wire_end =
-        connection->wire_head_len +
-        (delivery->cut_after_bytes > body_len ? body_len : delivery->cut_after_bytes);
-    if (delivery->is_silent)
-        connection->wire_end = 0;
-    connection->state = CONNECTION_WAITING;
-    if (delivery->delay_us > 0)
-        start_timer(connection, delivery->delay_us);
-    else
-        deliver(connection);
+        connection_stop(connection);
 }
 
 /* A request that is none: answered by HTTP alone, then the connection ends. */
@@ -253,7 +65,7 @@ static void refuse(struct connection *connection, int status)
     reply_set_html(&exchange->reply, status);
     exchange->form = (struct wire_form){.date_unix_ms = fake_clock_unix_ms(fake)};
     exchange->delivery = (struct delivery){.cut_after_bytes = SIZE_MAX};
-    start_answer(connection);
+    delivery_start(connection);
 }
 
 static void drop(struct connection *connection, enum fault_drop drop)
@@ -284,7 +96,7 @@ static bool meet_head(struct connection *connection)
         return false;
     }
     if (request->expects_continue && connection->input.len == request->head_len)
-        send_bytes(connection, go_on, sizeof go_on - 1);
+        delivery_send(connection, go_on, sizeof go_on - 1);
     return true;
 }
 
@@ -307,7 +119,7 @@ static void answer_request(struct connection *connection)
         refuse(connection, 404);
         return;
     }
-    start_answer(connection);
+    delivery_start(connection);
 }
 
 /* Answers the request in `input`, if it is complete. False: it is not. */
@@ -378,7 +190,7 @@ static void on_written(struct bufferevent *bev, void *user)
 
     (void)bev;
     if (connection->state == CONNECTION_FLUSHING) {
-        flush(connection);
+        delivery_flush(connection);
         advance(connection);
     }
     leave_callback(connection);
@@ -401,10 +213,10 @@ static void on_timer(evutil_socket_t fd, short events, void *user)
     (void)fd;
     (void)events;
     if (connection->state == CONNECTION_WAITING) {
-        deliver(connection);
+        delivery_go_on(connection);
         advance(connection);
     } else if (connection->state == CONNECTION_READING) {
-        close_politely(connection); /* idle */
+        delivery_close(connection); /* idle */
     }
     leave_callback(connection);
 }
@@ -442,7 +254,7 @@ struct connection *connection_start(struct connection_host *host, struct buffere
         host->first->previous = connection;
     host->first = connection;
     if (connection->timer == NULL) {
-        free_connection(connection);
+        connection_stop(connection);
         return NULL;
     }
     bufferevent_setcb(bev, on_readable, on_written, on_event, connection);

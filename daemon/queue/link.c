@@ -4,12 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "queue/chance.h"
 #include "queue/link_socket.h"
 #include "queue/reaction.h"
 #include "queue/reply_reader.h"
 
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,21 +170,11 @@ static void fail_commands(struct link *link)
     }
 }
 
-static double random_unit(void)
-{
-    uint32_t bits = 0;
-
-    evutil_secure_rng_get_bytes(&bits, sizeof bits);
-    return bits / 4294967296.0;
-}
-
 /* The next attempt: a random share of a wait that doubles (full jitter). */
 static void schedule_attempt(struct link *link)
 {
     int64_t now_us = clock_mono_us();
-    int64_t wait_us =
-        link->times.reconnect_min_us +
-        (int64_t)(random_unit() * (double)(link->backoff_us - link->times.reconnect_min_us));
+    int64_t wait_us = chance_between_us(link->times.reconnect_min_us, link->backoff_us);
 
     link->backoff_us *= 2;
     if (link->backoff_us > link->times.reconnect_max_us)
@@ -448,5 +438,6 @@ int64_t link_last_attempt_us(const struct link *link)
 {
     int64_t now_us = clock_mono_us();
 
-    return link->state == LINK_IDLE && link->pause_until_us > now_us ? now_us : link->last_attempt_us;
+    return link->state == LINK_IDLE && link->pause_until_us > now_us ? now_us
+                                                                     : link->last_attempt_us;
 }

@@ -65,6 +65,8 @@ struct queue_callbacks {
     void (*on_hold)(const char *cause, bool is_pause, void *user);
     /* These jobs are somebody else's now: drop the unsent ones with queue_drop(). */
     void (*on_lease_lost)(uint64_t lease_seq, void *user);
+    /* Redis has every outcome that was given to queue_settle(). */
+    void (*on_settled)(void *user);
     /* The password is wanted afresh; copies it, "" for none. False: it cannot be read. */
     bool (*on_password_wanted)(char *target, size_t size, void *user);
     /* The state, in words for people, has changed. */

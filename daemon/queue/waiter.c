@@ -144,6 +144,11 @@ void waiter_link_up(struct waiter *waiter)
     peek(waiter);
 }
 
+bool waiter_is_blind(const struct waiter *waiter)
+{
+    return waiter->is_wanted && !waiter->is_peeking;
+}
+
 int64_t waiter_last_reply_us(const struct waiter *waiter)
 {
     return waiter->last_reply_us;

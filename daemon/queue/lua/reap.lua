@@ -26,6 +26,7 @@ local STREAMS = { events = EVENTS, dead = DEAD }
 local MAX_LEASES = 4
 local FARTHEST_MS = 1200000   -- no deadline and no delay of ours is longer
 local MAX_RECOVERY_WAIT_MS = 60000
+local APART_MS = 1000
 
 local refused = wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [DEAD] = 'stream', [EVENTS] = 'stream',
   [STATS] = 'hash' })
@@ -41,24 +42,29 @@ local function bring_near(key)
   end
 end
 
-local function recovery_wait_ms(recoveries)
+--[[
+How long a job waits that was given back so often. From the second time on the jobs of one lease, `place`
+tells them apart, also wait apart: if one of them ends every process that sends it, the others get their
+answers before it is sent again. Of jobs that come back together it would else take all into the grave.
+]]
+local function recovery_wait_ms(recoveries, place)
   if recoveries < 2 then
     return 0
   end
-  return math.min(1000 * 2 ^ math.min(recoveries - 2, 20), MAX_RECOVERY_WAIT_MS)
+  return math.min(1000 * 2 ^ math.min(recoveries - 2, 20), MAX_RECOVERY_WAIT_MS) + APART_MS * place
 end
 
 local recovered = 0
 
 -- `counts`: the slot had come, so the job may have been sent when its process ended.
-local function give_back_job(user, job, counts)
+local function give_back_job(user, job, place, counts)
   if counts then
     job.recoveries = job.recoveries + 1
     recovered = recovered + 1
     count('recovered')
   end
   if job.recoveries <= settings.maxRecoveries then
-    redis.call('ZADD', DELAYED, digits(now_ms + recovery_wait_ms(job.recoveries)), to_record(job, 0))
+    redis.call('ZADD', DELAYED, digits(now_ms + recovery_wait_ms(job.recoveries, place)), to_record(job, 0))
     return
   end
   local request = read_job(job.payload, settings, 0)
@@ -79,10 +85,12 @@ local function give_back(lease, how)
   given_back = given_back + 1
   local key = PREFIX .. ':lease:' .. lease
   local flat = redis.call('TYPE', key).ok == 'hash' and redis.call('HGETALL', key) or {}
+  local place = 0
   for i = 1, #flat, 2 do
     local user, job = flat[i], from_record(flat[i + 1])
     if job then
-      give_back_job(user, job, how == 'over' or (how == 'dead' and job.slot_us <= now_us))
+      give_back_job(user, job, place, how == 'over' or (how == 'dead' and job.slot_us <= now_us))
+      place = job.recoveries >= 2 and place + 1 or place
     else
       bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), flat[i + 1])
     end

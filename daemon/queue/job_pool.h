@@ -1,0 +1,23 @@
+/*
+ * job_pool.h - the memory of jobs in hand: taken and given back, freed at the end. Inside queue/ only.
+ */
+#ifndef AUTHLINKD_QUEUE_JOB_POOL_H
+#define AUTHLINKD_QUEUE_JOB_POOL_H
+
+#include "core/job.h"
+
+struct pooled_job;
+
+struct job_pool {
+    struct pooled_job *all; /* owns, those in other hands included */
+    struct job *first_free;
+};
+
+/* NULL when memory is short. */
+struct job *job_pool_take(struct job_pool *pool);
+
+void job_pool_give_back(struct job_pool *pool, struct job *job);
+
+void job_pool_done(struct job_pool *pool);
+
+#endif

@@ -8,7 +8,6 @@
 #include "conductor/request.h"
 #include "conductor/transfers.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +39,7 @@ struct conductor {
     struct answer answer; /* of the call being answered: too large for the stack of a callback */
     conductor_on_answer on_answer;
     void *user;
+    struct conductor_counters counters;
 };
 
 static struct account *account_release(struct account *account)
@@ -54,9 +54,13 @@ static struct account *account_release(struct account *account)
 
 static struct account *account_new(const struct conductor_settings *settings)
 {
-    struct account *account = calloc(1, sizeof *account);
-    struct buffer url;
+    struct endpoint endpoint;
+    const char *why;
 
+    if (endpoint_parse(settings->base_url, &endpoint, &why) != RESULT_OK)
+        return NULL;
+
+    struct account *account = calloc(1, sizeof *account);
     if (account == NULL)
         return NULL;
     account->references = 1;
@@ -64,14 +68,8 @@ static struct account *account_new(const struct conductor_settings *settings)
     account->timeout_us = settings->request_timeout_ms * US_PER_MS;
     account->publishable_key = strdup(settings->publishable_key);
     text_copy(account->key_fp, sizeof account->key_fp, settings->key_fp, strlen(settings->key_fp));
-
-    buffer_init(&url, 4096);
-    buffer_append_str(&url, settings->base_url);
-    buffer_append_str(&url, "/auth-sessions");
-    if (!url.failed)
-        account->target = transfer_target_new(buffer_text(&url), settings->secret_key,
-                                              settings->ca_file, settings->request_timeout_ms);
-    buffer_done(&url);
+    account->target = transfer_target_new(&endpoint, settings->secret_key, settings->ca_file,
+                                          settings->request_timeout_ms);
     if (account->publishable_key == NULL || account->target == NULL)
         return account_release(account);
     return account;
@@ -109,13 +107,37 @@ static struct call *take_call(struct conductor *conductor)
     return call;
 }
 
-/* A failure below HTTP, as a sentence for people. */
-static void explain_failure(const struct transfer_report *report, struct answer *answer)
+static void count_duration(struct conductor_counters *counters, int64_t duration_us)
 {
-    snprintf(answer->detail, sizeof answer->detail, "%s: %s",
-             report->state == ANSWER_UNSENT ? "no connection to the API"
-                                            : "no whole answer from the API",
-             report->failure);
+    static const int64_t bounds_ms[] = CONDUCTOR_DURATION_BOUNDS_MS;
+    size_t bucket = 0;
+
+    _Static_assert(sizeof bounds_ms / sizeof bounds_ms[0] + 1 == CONDUCTOR_DURATION_BUCKETS,
+                   "one bucket a bound, and the last");
+    while (bucket < CONDUCTOR_DURATION_BUCKETS - 1 && duration_us > bounds_ms[bucket] * US_PER_MS)
+        bucket++;
+    counters->by_duration[bucket]++;
+    counters->duration_sum_us += duration_us;
+}
+
+static void count(struct conductor_counters *counters, const struct answer *answer,
+                  int64_t duration_us)
+{
+    int class = answer->http_status / 100;
+
+    switch (answer->state) {
+    case ANSWER_UNSENT:
+        counters->unsent++;
+        return;
+    case ANSWER_BROKEN:
+        counters->broken++;
+        return;
+    case ANSWER_WHOLE:
+        break;
+    }
+    counters->by_status_class[class >= 1 && class <= 5 ? class : 0]++;
+    counters->throttled += answer->http_status == 429;
+    count_duration(counters, duration_us);
 }
 
 static void read_answer(const struct call *call, const struct transfer_report *report,
@@ -139,7 +161,7 @@ static void read_answer(const struct call *call, const struct transfer_report *r
         return;
     }
     *answer = (struct answer){.state = report->state, .retry_after_ms = -1};
-    explain_failure(report, answer);
+    text_copy(answer->detail, sizeof answer->detail, report->failure, strlen(report->failure));
 }
 
 static void on_transfer_done(void *tag, const struct transfer_report *report, void *user)
@@ -149,6 +171,7 @@ static void on_transfer_done(void *tag, const struct transfer_report *report, vo
 
     hook_reach("answer.received");
     read_answer(call, report, &conductor->answer);
+    count(&conductor->counters, &conductor->answer, clock_mono_us() - call->began_us);
     unlink_call(conductor, call);
     conductor->on_answer(call->job, &conductor->answer, call->began_us, call->account->key_fp,
                          conductor->user);
@@ -165,7 +188,7 @@ struct conductor *conductor_new(struct event_base *base, const struct conductor_
         return NULL;
     conductor->on_answer = on_answer;
     conductor->user = user;
-    buffer_init(&conductor->body, TRANSFER_REQUEST_MAX_BYTES);
+    buffer_init(&conductor->body, REQUEST_MAX_BYTES);
     conductor->account = account_new(settings);
     conductor->transfers =
         transfers_new(base, settings->max_in_flight, on_transfer_done, conductor);
@@ -215,7 +238,7 @@ enum result conductor_send(struct conductor *conductor, struct job *job, int64_t
         return result;
     }
     link_call(conductor, call);
-    hook_reach("request.sent");
+    conductor->counters.started++;
     return RESULT_OK;
 }
 
@@ -225,6 +248,7 @@ enum result conductor_reload(struct conductor *conductor, const struct conductor
 
     if (account == NULL)
         return RESULT_NO_MEMORY;
+    transfers_retire_target(conductor->transfers, conductor->account->target);
     account_release(conductor->account);
     conductor->account = account;
     transfers_set_max(conductor->transfers, settings->max_in_flight);
@@ -249,4 +273,9 @@ int64_t conductor_last_deadline_us(const struct conductor *conductor)
 int64_t conductor_oldest_began_us(const struct conductor *conductor)
 {
     return conductor->oldest == NULL ? 0 : conductor->oldest->began_us;
+}
+
+const struct conductor_counters *conductor_counters(const struct conductor *conductor)
+{
+    return &conductor->counters;
 }

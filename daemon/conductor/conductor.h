@@ -20,7 +20,7 @@ struct conductor;
 
 /* Everything is copied. */
 struct conductor_settings {
-    const char *base_url; /* without a slash at its end */
+    const char *base_url; /* as endpoint.h takes it */
     const char *secret_key;
     const char *key_fp; /* KEY_FP_LEN hex digits, for holds and logs */
     const char *publishable_key;
@@ -30,6 +30,24 @@ struct conductor_settings {
     uint32_t max_in_flight;
 };
 
+/* Upper bounds of the buckets of durations; the last bucket takes what is longer. */
+#define CONDUCTOR_DURATION_BOUNDS_MS                                                               \
+    {                                                                                              \
+        5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000                               \
+    }
+#define CONDUCTOR_DURATION_BUCKETS 13
+
+/* Since the start. `started` is the sum of those that ended and those in flight. */
+struct conductor_counters {
+    uint64_t started;
+    uint64_t unsent;             /* no connection */
+    uint64_t broken;             /* sent, no whole answer */
+    uint64_t by_status_class[6]; /* whole answers: [2] counts 2xx; [0] what is no HTTP status */
+    uint64_t throttled;          /* 429; also in by_status_class[4] */
+    uint64_t by_duration[CONDUCTOR_DURATION_BUCKETS]; /* whole answers, each in one bucket */
+    int64_t duration_sum_us;                          /* of whole answers */
+};
+
 /*
  * The request of `job` is over, whole or not; the job is the caller's again. `answer` is lent
  * until the call returns. May send further jobs; must not free the conductor.
@@ -37,7 +55,10 @@ struct conductor_settings {
 typedef void (*conductor_on_answer)(struct job *job, const struct answer *answer, int64_t began_us,
                                     const char *key_fp, void *user);
 
-/* NULL when memory is short. Borrows `base` and `user`. */
+/*
+ * NULL when memory is short, or base_url or secret_key are unsound (config/ has told people so
+ * before). Borrows `base` and `user`.
+ */
 struct conductor *conductor_new(struct event_base *base, const struct conductor_settings *settings,
                                 conductor_on_answer on_answer, void *user);
 
@@ -51,7 +72,10 @@ struct conductor *conductor_free(struct conductor *conductor);
  */
 MUST_CHECK enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us);
 
-/* New requests go by the new settings, running ones end by the old. On failure nothing changes. */
+/*
+ * New requests go by the new settings, running ones end by the old. On failure, as of
+ * conductor_new(), nothing changes.
+ */
 MUST_CHECK enum result conductor_reload(struct conductor *conductor,
                                         const struct conductor_settings *settings);
 
@@ -62,5 +86,7 @@ int64_t conductor_last_deadline_us(const struct conductor *conductor);
 
 /* When the oldest running request began; 0: none is running. */
 int64_t conductor_oldest_began_us(const struct conductor *conductor);
+
+const struct conductor_counters *conductor_counters(const struct conductor *conductor);
 
 #endif

@@ -8,6 +8,7 @@ struct loop {
     struct event_base *base; /* borrows */
     CURLM *multi;            /* owns */
     struct event *timer;     /* owns */
+    void (*on_acted)(void *user);
     loop_on_finished on_finished;
     void *user;
 };
@@ -35,6 +36,7 @@ static void act(struct loop *loop, curl_socket_t socket, int what)
 
     /* A multi handle fails here only when memory is short; its transfers end by their deadline. */
     (void)curl_multi_socket_action(loop->multi, socket, what, &running);
+    loop->on_acted(loop->user);
     deliver_finished(loop);
 }
 
@@ -90,13 +92,17 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
     return event_add(loop->timer, &wait);
 }
 
-struct loop *loop_new(struct event_base *base, loop_on_finished on_finished, void *user)
+struct loop *loop_new(struct event_base *base, void (*on_acted)(void *user),
+                      loop_on_finished on_finished, void *user)
 {
     struct loop *loop = calloc(1, sizeof *loop);
 
-    if (loop == NULL)
+    if (loop == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(loop);
         return NULL;
-    *loop = (struct loop){.base = base, .on_finished = on_finished, .user = user};
+    }
+    *loop =
+        (struct loop){.base = base, .on_acted = on_acted, .on_finished = on_finished, .user = user};
     loop->multi = curl_multi_init();
     loop->timer = evtimer_new(base, on_timer, loop);
     if (loop->multi == NULL || loop->timer == NULL)
@@ -118,6 +124,7 @@ struct loop *loop_free(struct loop *loop)
     if (loop->timer != NULL)
         event_free(loop->timer);
     free(loop);
+    curl_global_cleanup(); /* counted: the last one cleans up */
     return NULL;
 }
 

@@ -20,8 +20,12 @@ struct loop;
 /* The handle has left the multi handle before the call; it may be added again from inside. */
 typedef void (*loop_on_finished)(CURL *easy, CURLcode code, void *user);
 
-/* NULL when memory is short. */
-struct loop *loop_new(struct event_base *base, loop_on_finished on_finished, void *user);
+/*
+ * on_acted comes after each turn of work in libcurl, before its finished handles. NULL when
+ * memory is short.
+ */
+struct loop *loop_new(struct event_base *base, void (*on_acted)(void *user),
+                      loop_on_finished on_finished, void *user);
 
 /* Accepts NULL. Returns NULL. No handle may be in it any more. */
 struct loop *loop_free(struct loop *loop);

@@ -1,31 +1,28 @@
 /* transfers.c - POST requests over libcurl's multi interface. */
 #include "conductor/transfers.h"
 
+#include "base/hooks.h"
+#include "conductor/failure.h"
+#include "conductor/handle.h"
 #include "conductor/loop.h"
+#include "conductor/request.h"
 #include "conductor/transfer_target.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Below any server's keep-alive, so that a reused connection is rarely one that just died. */
-#define MAX_IDLE_SEC 30L
-
-/* Certificates and addresses are looked at again after it (libcurl-security(3)). */
-#define MAX_CONNECTION_AGE_SEC 600L
-
-#define MAX_HEADER_BYTES 32768
-
 struct transfer {
     struct transfers *pool;
-    CURL *easy;                     /* owns; its options are set once */
-    struct transfer_target *target; /* holds a reference while its options are set */
+    CURL *easy;                     /* owns */
+    struct transfer_target *target; /* holds a reference while the easy handle has its options */
     struct buffer request;
     size_t request_read; /* bytes that libcurl took */
     struct buffer answer;
     struct headers headers;
     size_t header_bytes;
-    const char *cut_off; /* why we cut it off ourselves; NULL: we did not */
+    unsigned header_lines;
+    bool headers_are_over; /* lines that follow a body are trailers */
+    const char *cut_off;   /* why we cut it off ourselves; NULL: we did not */
     void *tag;
     char curl_error[CURL_ERROR_SIZE];
     bool is_running;
@@ -36,6 +33,7 @@ struct transfers {
     struct loop *loop; /* owns */
     uint32_t max_running;
     uint32_t running;
+    uint32_t bodies_read;        /* requests that went out since the last look */
     uint32_t count;              /* of all */
     struct transfer **all;       /* owns */
     struct transfer *first_free; /* in all */
@@ -43,17 +41,26 @@ struct transfers {
     void *user;
 };
 
+/*
+ * Gives the body once. Whoever asks for more lost it with a connection and means to send
+ * again: refused, whatever libcurl believes of its own state.
+ */
 static size_t on_read(char *target, size_t size, size_t count, void *user)
 {
     struct transfer *transfer = user;
     size_t left = transfer->request.len - transfer->request_read;
     size_t len = size * count < left ? size * count : left;
 
+    if (left == 0)
+        return CURL_READFUNC_ABORT;
+    if (transfer->request_read == 0)
+        transfer->pool->bodies_read++;
     memcpy(target, transfer->request.data + transfer->request_read, len);
     transfer->request_read += len;
     return len;
 }
 
+/* An own cap: libcurl's MAXFILESIZE lets a chunked body pass (reliability.md B2). */
 static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 {
     struct transfer *transfer = user;
@@ -68,47 +75,24 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 static size_t on_header(char *line, size_t size, size_t count, void *user)
 {
     struct transfer *transfer = user;
+    size_t len = size * count;
 
-    transfer->header_bytes += size * count;
-    if (transfer->header_bytes > MAX_HEADER_BYTES) {
-        transfer->cut_off = "the headers of the answer are longer than 32 KiB";
+    transfer->header_bytes += len;
+    transfer->header_lines++;
+    if (transfer->header_bytes > TRANSFER_HEADER_MAX_BYTES ||
+        transfer->header_lines > TRANSFER_HEADER_MAX_LINES) {
+        transfer->cut_off = "the headers of the answer are too many";
         return 0;
     }
-    headers_add(&transfer->headers, line, size * count);
-    return size * count;
-}
-
-/* What is the same for every request to every target. Sources: reliability.md B2. */
-static void set_lasting_options(struct transfer *transfer)
-{
-    CURL *easy = transfer->easy;
-
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "authlinkd/" AUTHLINKD_VERSION);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HEADEROPT, CURLHEADER_SEPARATE);
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not from the environment */
-    curl_easy_setopt(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, MAX_IDLE_SEC);
-#if LIBCURL_VERSION_NUM >= 0x075000
-    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, MAX_CONNECTION_AGE_SEC);
-#endif
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0 && transfer->answer.len == 0) {
+        headers_reset(&transfer->headers); /* an interim answer (1xx) is over */
+        transfer->headers_are_over = false;
+    } else if (len <= 2) {
+        transfer->headers_are_over = true;
+    } else if (!transfer->headers_are_over) {
+        headers_add(&transfer->headers, line, len);
+    }
+    return len;
 }
 
 static struct transfer *transfer_free(struct transfer *transfer)
@@ -138,12 +122,11 @@ static struct transfer *transfer_new(struct transfers *pool)
         return NULL;
     }
     transfer->pool = pool;
-    buffer_init(&transfer->request, TRANSFER_REQUEST_MAX_BYTES);
+    buffer_init(&transfer->request, REQUEST_MAX_BYTES);
     buffer_init(&transfer->answer, TRANSFER_BODY_MAX_BYTES);
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
         return transfer_free(transfer);
-    set_lasting_options(transfer);
     pool->all[pool->count++] = transfer;
     return transfer;
 }
@@ -158,8 +141,16 @@ static struct transfer *take_transfer(struct transfers *pool)
     return transfer;
 }
 
+static void forget_target(struct transfer *transfer)
+{
+    curl_easy_reset(transfer->easy); /* it points to the target's headers */
+    transfer->target = transfer_target_release(transfer->target);
+}
+
 static void give_back(struct transfers *pool, struct transfer *transfer)
 {
+    if (transfer->target != NULL && transfer->target->is_retired)
+        forget_target(transfer);
     transfer->next_free = pool->first_free;
     pool->first_free = transfer;
 }
@@ -167,39 +158,50 @@ static void give_back(struct transfers *pool, struct transfer *transfer)
 /* Surely no byte of the request went out: then no session can have been created. */
 static bool is_unsent(const struct transfer *transfer)
 {
-    long request_bytes = 0;
+    long request_bytes = 1;
 
-    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    return request_bytes == 0 && transfer->request_read == 0;
+    return transfer->request_read == 0 &&
+           curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK &&
+           request_bytes == 0;
 }
 
-static const char *explain(struct transfer *transfer, CURLcode code)
+/* Fills the report of a transfer that failed; `sentence` of DETAIL_MAX_LEN + 1 bytes is lent to it.
+ */
+static void report_failure(const struct transfer *transfer, CURLcode code, char *sentence,
+                           struct transfer_report *report)
 {
-    if (transfer->cut_off != NULL)
-        return transfer->cut_off;
-    if (code == CURLE_SEND_FAIL_REWIND)
-        return "the connection closed while the request was under way; it is not sent a second "
-               "time";
-    return transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(code);
+    const struct failure failure = {
+        .code = code,
+        .error_text = transfer->cut_off != NULL ? transfer->cut_off : transfer->curl_error,
+        .host = transfer->target->endpoint.host,
+        .timeout_ms = transfer->target->timeout_ms,
+        .is_unsent = is_unsent(transfer),
+    };
+
+    report->state = failure.is_unsent ? ANSWER_UNSENT : ANSWER_BROKEN;
+    failure_describe(&failure, sentence, DETAIL_MAX_LEN + 1);
+    report->failure = sentence;
 }
 
 static void on_finished(CURL *easy, CURLcode code, void *user)
 {
     struct transfers *pool = user;
-    struct transfer *transfer = NULL;
+    char sentence[DETAIL_MAX_LEN + 1];
+    char *private = NULL;
     long http_status = 0;
 
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &http_status);
 
-    struct transfer_report report = {.headers = &transfer->headers, .body = &transfer->answer};
-    if (code == CURLE_OK) {
-        report.state = ANSWER_WHOLE;
-        report.http_status = (int)http_status;
-    } else {
-        report.state = is_unsent(transfer) ? ANSWER_UNSENT : ANSWER_BROKEN;
-        report.failure = explain(transfer, code);
-    }
+    struct transfer *transfer = (void *)private;
+    struct transfer_report report = {
+        .state = ANSWER_WHOLE,
+        .http_status = (int)http_status,
+        .headers = &transfer->headers,
+        .body = &transfer->answer,
+    };
+    if (code != CURLE_OK)
+        report_failure(transfer, code, sentence, &report);
     transfer->is_running = false;
     pool->running--;
     pool->on_done(transfer->tag, &report, pool->user);
@@ -207,6 +209,15 @@ static void on_finished(CURL *easy, CURLcode code, void *user)
     if (transfer->answer.data != NULL)
         explicit_bzero(transfer->answer.data, transfer->answer.cap);
     give_back(pool, transfer);
+}
+
+/* After libcurl has worked: what it has read it has also sent, or will by itself. */
+static void on_acted(void *user)
+{
+    struct transfers *pool = user;
+
+    for (; pool->bodies_read > 0; pool->bodies_read--)
+        hook_reach("request.sent");
 }
 
 struct transfers *transfers_new(struct event_base *base, uint32_t max_running,
@@ -218,7 +229,7 @@ struct transfers *transfers_new(struct event_base *base, uint32_t max_running,
         return NULL;
     transfers->on_done = on_done;
     transfers->user = user;
-    transfers->loop = loop_new(base, on_finished, transfers);
+    transfers->loop = loop_new(base, on_acted, on_finished, transfers);
     if (transfers->loop == NULL)
         return transfers_free(transfers);
     transfers_set_max(transfers, max_running);
@@ -237,22 +248,51 @@ struct transfers *transfers_free(struct transfers *transfers)
     return NULL;
 }
 
-static void prepare(struct transfer *transfer, struct transfer_target *target, void *tag)
+static enum result set_target(struct transfer *transfer, struct transfer_target *target)
 {
-    if (transfer->target != target) {
-        transfer_target_release(transfer->target);
-        transfer->target = transfer_target_hold(target);
-        transfer_target_apply(target, transfer->easy);
-    }
+    const struct handle_options options = {
+        .url = target->endpoint.url,
+        .is_https = target->endpoint.is_https,
+        .ca_file = target->ca_file,
+        .headers = target->headers,
+        .request_timeout_ms = target->timeout_ms,
+        .on_body_wanted = on_read,
+        .on_body = on_body,
+        .on_header = on_header,
+        .user = transfer,
+        .error_text = transfer->curl_error,
+    };
+
+    if (transfer->target == target)
+        return RESULT_OK;
+    if (transfer->target != NULL)
+        forget_target(transfer);
+    transfer->target = transfer_target_hold(target);
+
+    enum result result = handle_set_up(transfer->easy, &options);
+    if (result != RESULT_OK)
+        forget_target(transfer);
+    return result;
+}
+
+static enum result prepare(struct transfer *transfer, const struct buffer *body, void *tag)
+{
     transfer->tag = tag;
     transfer->request_read = 0;
-    transfer->cut_off = NULL;
     transfer->header_bytes = 0;
+    transfer->header_lines = 0;
+    transfer->headers_are_over = false;
+    transfer->cut_off = NULL;
     transfer->curl_error[0] = '\0';
-    buffer_reset(&transfer->answer);
     headers_reset(&transfer->headers);
-    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     (curl_off_t)transfer->request.len);
+    buffer_reset(&transfer->answer);
+    buffer_reset(&transfer->request);
+
+    enum result result = buffer_append(&transfer->request, body->data, body->len);
+    if (result == RESULT_OK && curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                                (curl_off_t)body->len) != CURLE_OK)
+        result = RESULT_NO_MEMORY;
+    return result;
 }
 
 enum result transfers_start(struct transfers *transfers, struct transfer_target *target,
@@ -264,12 +304,12 @@ enum result transfers_start(struct transfers *transfers, struct transfer_target 
     struct transfer *transfer = take_transfer(transfers);
     if (transfer == NULL)
         return RESULT_NO_MEMORY;
-    buffer_reset(&transfer->request);
-    enum result result = buffer_append(&transfer->request, body->data, body->len);
-    if (result == RESULT_OK) {
-        prepare(transfer, target, tag);
+
+    enum result result = set_target(transfer, target);
+    if (result == RESULT_OK)
+        result = prepare(transfer, body, tag);
+    if (result == RESULT_OK)
         result = loop_add(transfers->loop, transfer->easy);
-    }
     if (result != RESULT_OK) {
         give_back(transfers, transfer);
         return result;
@@ -288,4 +328,12 @@ void transfers_set_max(struct transfers *transfers, uint32_t max_running)
 {
     transfers->max_running = max_running;
     loop_set_connections(transfers->loop, max_running);
+}
+
+void transfers_retire_target(struct transfers *transfers, struct transfer_target *target)
+{
+    target->is_retired = true;
+    for (uint32_t i = 0; i < transfers->count; i++)
+        if (!transfers->all[i]->is_running && transfers->all[i]->target == target)
+            forget_target(transfers->all[i]);
 }

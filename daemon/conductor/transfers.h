@@ -8,19 +8,21 @@
  * callback, for libcurl otherwise re-sends it silently on a fresh connection when a
  * reused one died (reliability.md B2, measured).
  *
- * Sources  libcurl-security(3), the man pages of the options set in transfers.c.
+ * Sources  libcurl-security(3), the man pages of the options set in handle.c.
  */
 #ifndef AUTHLINKD_CONDUCTOR_TRANSFERS_H
 #define AUTHLINKD_CONDUCTOR_TRANSFERS_H
 
 #include "base/buffer.h"
+#include "conductor/endpoint.h"
 #include "conductor/headers.h"
 #include "core/outcome.h"
 
 #include <stdint.h>
 
-#define TRANSFER_BODY_MAX_BYTES    65536 /* a real answer has about 1 KiB */
-#define TRANSFER_REQUEST_MAX_BYTES 16384
+#define TRANSFER_BODY_MAX_BYTES   65536 /* a real answer has about 1 KiB */
+#define TRANSFER_HEADER_MAX_BYTES 32768
+#define TRANSFER_HEADER_MAX_LINES 200
 
 struct event_base;
 struct transfers;
@@ -33,17 +35,17 @@ struct transfer_report {
     int http_status;               /* with ANSWER_WHOLE */
     const struct headers *headers; /* lent until the callback returns */
     const struct buffer *body;     /* lent likewise */
-    const char *failure;           /* unless ANSWER_WHOLE: a sentence, lent likewise */
+    const char *failure;           /* unless ANSWER_WHOLE: a sentence for people, lent likewise */
 };
 
 /* May start further transfers, and may ask for the loop's end; must not free the transfers. */
 typedef void (*transfers_on_done)(void *tag, const struct transfer_report *report, void *user);
 
 /*
- * A target for `url`. `secret_key` goes into the Authorization header and is copied. `ca_file`
- * "" means the system's. NULL when memory is short.
+ * `secret_key` goes into the Authorization header and is copied. `ca_file` "" means the
+ * system's. NULL when memory is short, or the key holds what a header must not.
  */
-struct transfer_target *transfer_target_new(const char *url, const char *secret_key,
+struct transfer_target *transfer_target_new(const struct endpoint *endpoint, const char *secret_key,
                                             const char *ca_file, int64_t timeout_ms);
 
 /* Gives the caller's reference back. Accepts NULL. Returns NULL. */
@@ -68,5 +70,8 @@ uint32_t transfers_running(const struct transfers *transfers);
 
 /* Changes how many may run at once; those under way go on. */
 void transfers_set_max(struct transfers *transfers, uint32_t max_running);
+
+/* No request will begin with `target` any more: its key is forgotten as soon as none uses it. */
+void transfers_retire_target(struct transfers *transfers, struct transfer_target *target);
 
 #endif

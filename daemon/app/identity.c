@@ -39,8 +39,9 @@ static enum result find_host_id(char *ret_host_id)
     buffer_init(&text, 1024);
     append_file(&text, "/etc/machine-id");
     append_file(&text, "/proc/sys/kernel/random/boot_id");
-    buffer_append_format(&text, "%ju", (uintmax_t)namespace.st_ino);
-    int hashed = text.failed ? 0 : EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL);
+    buffer_append_format(&text, "%ju", (uintmax_t) namespace.st_ino);
+    int hashed =
+        text.failed ? 0 : EVP_Digest(text.data, text.len, digest, NULL, EVP_sha256(), NULL);
     buffer_done(&text);
     if (hashed != 1) {
         errno = ENOMEM;

@@ -26,8 +26,8 @@ struct identity {
 /*
  * Finds the host's identity and takes the lock of `instance` on the data under `key_prefix`.
  *   RESULT_OK      *ret_identity holds the lock until identity_done().
- *   RESULT_EXISTS  another process has it; *reterr_holder is its process ID, 0 when it cannot be told.
- *   RESULT_SYSTEM  errno tells why.
+ *   RESULT_EXISTS  another process has it; *reterr_holder is its process ID, 0 when it cannot be
+ * told. RESULT_SYSTEM  errno tells why.
  */
 MUST_CHECK enum result identity_take(const char *instance, const char *key_prefix,
                                      struct identity *ret_identity, pid_t *reterr_holder);

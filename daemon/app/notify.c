@@ -19,7 +19,8 @@ void notify_send(const char *pairs)
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+        strlen(path) >= sizeof address.sun_path)
         return;
     memcpy(address.sun_path, path, strlen(path));
     if (path[0] == '@')
@@ -66,8 +67,7 @@ int64_t notify_watchdog_interval_us(void)
     int64_t timeout_us = 0;
     int64_t meant_pid = 0;
 
-    if (usec == NULL ||
-        text_to_int64(usec, strlen(usec), 1, INT64_MAX, &timeout_us) != RESULT_OK)
+    if (usec == NULL || text_to_int64(usec, strlen(usec), 1, INT64_MAX, &timeout_us) != RESULT_OK)
         return 0;
     if (pid != NULL && (text_to_int64(pid, strlen(pid), 1, INT32_MAX, &meant_pid) != RESULT_OK ||
                         meant_pid != getpid()))

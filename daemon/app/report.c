@@ -18,7 +18,8 @@ static void write_line(int64_t now_us, const struct job *job, const struct outco
 
     log_info("job.answered", log_str("outcome", outcome_kind_name(outcome->kind)),
              log_str("end_user", job->end_user_id), log_str("job", job->job_key),
-             log_int("attempts", (int64_t)job->attempts + 1), log_int("status", answer->http_status),
+             log_int("attempts", (int64_t)job->attempts + 1),
+             log_int("status", answer->http_status),
              log_int("took_ms", (now_us - outcome->began_us) / US_PER_MS),
              log_int("next_ms", outcome->delay_ms), log_str("request_id", answer->request_id),
              log_str("code", answer->error_code), log_str("detail", answer->detail));

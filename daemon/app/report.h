@@ -26,7 +26,8 @@ void report_init(struct report *report, int64_t now_us);
 void report_job(struct report *report, int64_t now_us, const struct job *job,
                 const struct outcome *outcome);
 
-/* To be called now and then: writes the summary of a minute that is over, if lines were left out. */
+/* To be called now and then: writes the summary of a minute that is over, if lines were left out.
+ */
 void report_tick(struct report *report, int64_t now_us);
 
 #endif

@@ -3,10 +3,8 @@
 
 #include "base/clock.h"
 
-#define MAX_WANT          256
-#define FAILURES_TO_PAUSE 5
-#define FAILURE_PAUSE_MIN_US (1 * US_PER_SEC)
-#define FAILURE_PAUSE_MAX_US (60 * US_PER_SEC)
+#define MAX_WANT  256
+#define GATHER_US (5 * US_PER_MS)
 
 static void not_before(struct cadence *cadence, int64_t at_us)
 {
@@ -31,10 +29,17 @@ void cadence_note_due(struct cadence *cadence, int64_t now_us, int64_t next_due_
     cadence->due_us = next_due_ms < 0 ? 0 : now_us + next_due_ms * US_PER_MS;
 }
 
-void cadence_note_jobs(struct cadence *cadence, bool is_more)
+void cadence_note_sent(struct cadence *cadence, int64_t now_us)
 {
-    cadence->is_hungry = is_more;
+    cadence->sent_us = now_us;
+}
+
+void cadence_note_jobs(struct cadence *cadence, size_t jobs, int64_t queue_len)
+{
+    cadence->is_hungry = jobs > 0 || queue_len > 0;
     cadence->refusals = 0;
+    if (jobs > 0 && own_network_is_alone(&cadence->network))
+        own_network_handed_out(&cadence->network);
 }
 
 void cadence_note_wait(struct cadence *cadence, int64_t now_us, int64_t wait_ms, double random_unit)
@@ -53,30 +58,29 @@ void cadence_note_refused(struct cadence *cadence, int64_t now_us, int64_t wait_
     not_before(cadence, now_us + wait_us);
 }
 
-void cadence_note_request(struct cadence *cadence, int64_t now_us, bool is_network_failure)
+/* The time before which no claim goes out; INT64_MAX: only news will tell. */
+static int64_t earliest_us(const struct cadence *cadence, int64_t now_us, uint32_t room)
 {
-    if (!is_network_failure) {
-        cadence->own_failures = 0;
-        cadence->failure_pause_us = 0;
-        return;
-    }
-    cadence->own_failures++;
-    if (cadence->own_failures < FAILURES_TO_PAUSE)
-        return;
-    cadence->failure_pause_us *= 2;
-    if (cadence->failure_pause_us < FAILURE_PAUSE_MIN_US)
-        cadence->failure_pause_us = FAILURE_PAUSE_MIN_US;
-    if (cadence->failure_pause_us > FAILURE_PAUSE_MAX_US)
-        cadence->failure_pause_us = FAILURE_PAUSE_MAX_US;
-    not_before(cadence, now_us + cadence->failure_pause_us);
+    int64_t earliest_us = cadence->not_before_us;
+    int64_t rest_us = own_network_wait_us(&cadence->network, now_us);
+    bool is_half_free = room >= (cadence->most_room + 1) / 2;
+
+    if (rest_us < 0)
+        return INT64_MAX;
+    if (now_us + rest_us > earliest_us)
+        earliest_us = now_us + rest_us;
+    if (cadence->sent_us != 0 && !is_half_free && cadence->sent_us + GATHER_US > earliest_us)
+        earliest_us = cadence->sent_us + GATHER_US;
+    return earliest_us;
 }
 
-uint32_t cadence_want(const struct cadence *cadence, int64_t now_us, uint32_t room,
-                      int64_t *ret_wait_us)
+uint32_t cadence_want(struct cadence *cadence, int64_t now_us, uint32_t room, int64_t *ret_wait_us)
 {
     bool is_due = cadence->due_us != 0 && now_us >= cadence->due_us;
 
     *ret_wait_us = -1;
+    if (room > cadence->most_room)
+        cadence->most_room = room;
     if (room == 0)
         return 0;
     if (!cadence->is_hungry && !is_due) {
@@ -84,11 +88,13 @@ uint32_t cadence_want(const struct cadence *cadence, int64_t now_us, uint32_t ro
             *ret_wait_us = cadence->due_us - now_us;
         return 0;
     }
-    if (now_us < cadence->not_before_us) {
-        *ret_wait_us = cadence->not_before_us - now_us;
+
+    int64_t at_us = earliest_us(cadence, now_us, room);
+    if (now_us < at_us) {
+        *ret_wait_us = at_us == INT64_MAX ? -1 : at_us - now_us;
         return 0;
     }
-    if (cadence->own_failures >= FAILURES_TO_PAUSE)
+    if (own_network_is_alone(&cadence->network))
         return 1;
     return room < MAX_WANT ? room : MAX_WANT;
 }

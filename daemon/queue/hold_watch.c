@@ -2,9 +2,9 @@
 #include "queue/hold_watch.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "queue/replies.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -15,10 +15,12 @@ static const struct {
 } kinds[HOLD_KINDS] = {
     {"pause", false, LOG_LEVEL_NOTICE, "an operator paused the fleet; an operator resumes it"},
     {"unknown_users", true, LOG_LEVEL_ERROR,
-     "check that publishable key, secret key and end users are of one project; then let an operator "
+     "check that publishable key, secret key and end users are of one project; then let an "
+     "operator "
      "resume the account, or mend the key and reload"},
     {"account", true, LOG_LEVEL_ERROR,
-     "mend the key or the account at Conductor; then systemctl reload authlinkd. It goes on by itself "
+     "mend the key or the account at Conductor; then systemctl reload authlinkd. It goes on by "
+     "itself "
      "when a probe succeeds"},
     {"outage", false, LOG_LEVEL_WARN,
      "the API cannot be reached or fails; it goes on by itself when a probe succeeds"},
@@ -45,8 +47,8 @@ static void begin(struct hold_watch *watch, int kind, const char *detail)
     if (watch->binds[kind])
         return;
     watch->binds[kind] = true;
-    LOG_AT(kinds[kind].level, "hold.began", log_str("hold", kinds[kind].name), log_str("detail", detail),
-           log_str("advice", kinds[kind].advice));
+    LOG_AT(kinds[kind].level, "hold.began", log_str("hold", kinds[kind].name),
+           log_str("detail", detail), log_str("advice", kinds[kind].advice));
 }
 
 static void end(struct hold_watch *watch, int kind)
@@ -55,6 +57,16 @@ static void end(struct hold_watch *watch, int kind)
         return;
     watch->binds[kind] = false;
     log_notice("hold.ended", log_str("hold", kinds[kind].name));
+}
+
+void hold_watch_set_key(struct hold_watch *watch, const char *key_fp)
+{
+    if (strcmp(watch->key_fp, key_fp) == 0)
+        return;
+    text_copy(watch->key_fp, sizeof watch->key_fp, key_fp, strlen(key_fp));
+    for (int kind = 0; kind < HOLD_KINDS; kind++)
+        if (kinds[kind].is_of_key)
+            end(watch, kind);
 }
 
 void hold_watch_note_all(struct hold_watch *watch, const redisReply *holds)

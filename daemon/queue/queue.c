@@ -149,7 +149,8 @@ static void sort_leases(struct queue *queue, const redisReply *mine, struct reap
         if (lease != NULL) {
             lease->is_listed = true;
         } else if (!is_my_boot || seq != claimer_outstanding(queue->claimer)) {
-            text_copy(strays->names[strays->count], sizeof strays->names[0], reply_text(name), reply_len(name));
+            text_copy(strays->names[strays->count], sizeof strays->names[0], reply_text(name),
+                      reply_len(name));
             strays->count++;
         }
     }
@@ -261,9 +262,12 @@ static void on_claimed_jobs(struct queue *queue, const struct claim_reply *reply
 static void on_foreign(struct queue *queue, const struct claim_reply *reply)
 {
     if (!queue->is_foreign)
-        log_error("data.foreign", log_str("what", reply->cause), log_str("theirs", reply->detail),
-                  log_str("now", "nothing is claimed"),
-                  log_str("advice", "use a redis.key_prefix of its own for each project, or run authlinkctl adopt"));
+        log_error(
+            "data.foreign", log_str("what", reply->cause), log_str("theirs", reply->detail),
+            log_str("now", "nothing is claimed"),
+            log_str(
+                "advice",
+                "use a redis.key_prefix of its own for each project, or run authlinkctl adopt"));
     queue->is_foreign = true;
     cadence_note_wait(&queue->cadence, reply->received_us, FOREIGN_WAIT_MS, random_unit());
 }
@@ -307,8 +311,8 @@ static void work(struct queue *queue)
     int64_t now_us = clock_mono_us();
     int64_t wait_us = -1;
 
-    if (queue->phase != PHASE_WORKING || queue->is_draining || claimer_outstanding(queue->claimer) != 0 ||
-        settler_is_behind(queue->settler, now_us))
+    if (queue->phase != PHASE_WORKING || queue->is_draining ||
+        claimer_outstanding(queue->claimer) != 0 || settler_is_behind(queue->settler, now_us))
         return;
 
     uint32_t want = cadence_want(&queue->cadence, now_us, queue->room, &wait_us);
@@ -369,7 +373,8 @@ static void on_up(void *user)
 {
     struct queue *queue = user;
 
-    log_notice("redis.connected", log_str("owner", queue->server.owner), log_str("boot", queue->server.boot));
+    log_notice("redis.connected", log_str("owner", queue->server.owner),
+               log_str("boot", queue->server.boot));
     queue->up_since_us = clock_mono_us();
     queue->to_return = settler_count(queue->settler);
     set_phase(queue, PHASE_RETURNING);
@@ -384,7 +389,8 @@ static void on_down(const char *why, void *user)
     struct queue *queue = user;
     char state[256];
 
-    log_warn("redis.lost", log_str("why", why), log_int("outcomes_kept", settler_count(queue->settler)),
+    log_warn("redis.lost", log_str("why", why),
+             log_int("outcomes_kept", settler_count(queue->settler)),
              log_str("now", "connecting again; nothing is lost"));
     snprintf(state, sizeof state, "no Redis: %s", why);
     set_phase(queue, PHASE_DOWN);
@@ -427,13 +433,15 @@ static bool connect_parts(struct queue *queue, const struct queue_settings *sett
         .on_up = on_up, .on_down = on_down, .on_password_wanted = on_password_wanted};
     static const struct link_callbacks peek_callbacks = {
         .on_up = on_peek_up, .on_down = on_peek_down, .on_password_wanted = on_password_wanted};
-    static const struct settler_callbacks settler_callbacks = {.on_settled = on_settled, .on_holds = on_holds};
+    static const struct settler_callbacks settler_callbacks = {.on_settled = on_settled,
+                                                               .on_holds = on_holds};
     struct link_times times = link_times_of(&settings->timing);
     struct server *server = &queue->server;
 
-    server->link = link_new(queue->base, queue->dns, "authlinkd", &settings->address, &times, &step_callbacks, queue);
-    queue->peek_link =
-        link_new(queue->base, queue->dns, "authlinkd-peek", &settings->address, &times, &peek_callbacks, queue);
+    server->link = link_new(queue->base, queue->dns, "authlinkd", &settings->address, &times,
+                            &step_callbacks, queue);
+    queue->peek_link = link_new(queue->base, queue->dns, "authlinkd-peek", &settings->address,
+                                &times, &peek_callbacks, queue);
     if (server->link == NULL || queue->peek_link == NULL)
         return false;
     server->scripts = scripts_new(server->link);
@@ -444,8 +452,9 @@ static bool connect_parts(struct queue *queue, const struct queue_settings *sett
     queue->fleet = fleet_new(queue->base, server);
     queue->claim_timer = evtimer_new(queue->base, on_claim_timer, queue);
     queue->reap_timer = evtimer_new(queue->base, on_reap_timer, queue);
-    return server->scripts != NULL && queue->claimer != NULL && queue->settler != NULL && queue->reaper != NULL &&
-           queue->waiter != NULL && queue->fleet != NULL && queue->claim_timer != NULL && queue->reap_timer != NULL;
+    return server->scripts != NULL && queue->claimer != NULL && queue->settler != NULL &&
+           queue->reaper != NULL && queue->waiter != NULL && queue->fleet != NULL &&
+           queue->claim_timer != NULL && queue->reap_timer != NULL;
 }
 
 /* Flag 0, then the file: with a flag a missing resolv.conf would leave no base at all. */
@@ -483,8 +492,10 @@ struct queue *queue_new(struct event_base *base, const struct queue_settings *se
     queue->callbacks = *callbacks;
     queue->user = user;
     draw_boot(queue->server.boot);
-    keys_init(&queue->server.keys, settings->key_prefix, settings->queue_key, settings->owner, queue->server.boot);
-    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp, strlen(settings->key_fp));
+    keys_init(&queue->server.keys, settings->key_prefix, settings->queue_key, settings->owner,
+              queue->server.boot);
+    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp,
+              strlen(settings->key_fp));
     queue->dns = new_dns(base);
     if (queue->dns == NULL || server_configure(&queue->server, settings) != RESULT_OK ||
         !connect_parts(queue, settings))
@@ -539,10 +550,12 @@ void queue_drop(struct queue *queue, struct job *job)
 void queue_settle(struct queue *queue, struct job *job, const struct outcome *outcome)
 {
     if (outcome->kind != OUTCOME_RETURNED)
-        cadence_note_request(&queue->cadence, clock_mono_us(), outcome->answer.state != ANSWER_WHOLE);
+        cadence_note_request(&queue->cadence, clock_mono_us(),
+                             outcome->answer.state != ANSWER_WHOLE);
     if (settler_add(queue->settler, job, outcome) == RESULT_OK)
         return;
-    log_error("outcome.dropped", log_str("end_user", job->end_user_id), log_str("why", "out of memory"),
+    log_error("outcome.dropped", log_str("end_user", job->end_user_id),
+              log_str("why", "out of memory"),
               log_str("now", "its lease is given back, and the job done again"));
     queue_drop(queue, job);
 }
@@ -565,8 +578,10 @@ enum result queue_reload(struct queue *queue, const struct queue_settings *setti
 
     if (result != RESULT_OK)
         return result;
-    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp, strlen(settings->key_fp));
-    hold_watch_note_none(&queue->holds); /* a hold of the old key binds no more; others are told again */
+    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp,
+              strlen(settings->key_fp));
+    hold_watch_note_none(
+        &queue->holds); /* a hold of the old key binds no more; others are told again */
     fleet_set_rate(queue->fleet);
     work(queue);
     return RESULT_OK;

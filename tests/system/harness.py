@@ -42,7 +42,11 @@ class Resp:
         else:
             self.socket = socket.socket(socket.AF_INET)
         self.socket.settimeout(PATIENCE_SEC)
-        self.socket.connect(address)
+        try:
+            self.socket.connect(address)
+        except OSError:
+            self.socket.close()
+            raise
         self.file = self.socket.makefile("rb")
 
     def send(self, *words):
@@ -291,7 +295,7 @@ class World:
         self.folder = tempfile.mkdtemp(prefix="authlinkd-test-")
         self.daemons = []
         self.settings = settings or {}
-        self.redis = self.fake = None
+        self.redis = self.fake = self.r = None
         try:
             self.redis = Redis(self.folder, *redis_options)
             self.fake = Fake(self.folder, *fake_options) if fake else None
@@ -346,6 +350,8 @@ class World:
     def close(self):
         for daemon in self.daemons:
             daemon.stop()
+        if self.r:
+            self.r.close()
         for server in (self.fake, self.redis):
             if server:
                 server.stop()

@@ -1,0 +1,389 @@
+/* app.c - the daemon: arguments, wiring, life and end. */
+#include "app/app.h"
+
+#include "app/identity.h"
+#include "app/notify.h"
+#include "app/options.h"
+#include "app/signals.h"
+#include "app/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/compose.h"
+#include "config/config.h"
+
+#include <cjson/cJSON.h>
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define TICK_US         (1 * US_PER_SEC)
+#define DRAIN_MARGIN_US (2 * US_PER_SEC)
+
+struct app {
+    const char *config_path;
+    struct settings settings; /* owns its secrets */
+    struct identity identity;
+    struct event_base *base;
+    struct signals *signals;
+    struct worker *worker;
+    struct event *tick_timer;  /* status, watchdog, instance hash */
+    struct event *drain_timer; /* when a drain has had its time */
+    int64_t watchdog_us;       /* 0: nobody watches */
+    int64_t watchdog_fed_us;
+    char redis_state[256];
+    bool is_stopping;
+};
+
+static struct worker_settings compose_worker(const struct app *app)
+{
+    return (struct worker_settings){
+        .conductor = compose_conductor(&app->settings),
+        .queue = compose_queue(&app->settings, app->identity.owner),
+        .retry = compose_retry(&app->settings),
+    };
+}
+
+/* One line for people: systemctl status, the instance's hash, USR1. */
+static void write_status(const struct app *app, char *text, size_t size)
+{
+    struct worker_load load = worker_load(app->worker);
+
+    snprintf(text, size,
+             "%s%s; %u in flight, %u waiting for their slots, %llu links since the start",
+             app->is_stopping ? "stopping; " : "", app->redis_state, load.in_flight, load.waiting,
+             (unsigned long long)load.created);
+}
+
+static void show_status(struct app *app)
+{
+    char status[400];
+
+    write_status(app, status, sizeof status);
+    notify_status(status);
+    worker_report(app->worker, app->is_stopping ? "stopping" : app->redis_state);
+}
+
+/* The watchdog is fed by progress only: a wedged part lets systemd restart the process. */
+static void feed_watchdog(struct app *app, int64_t now_us)
+{
+    if (app->watchdog_us == 0 || now_us - app->watchdog_fed_us < app->watchdog_us / 2)
+        return;
+    if (!worker_is_alive(app->worker, now_us)) {
+        log_error("watchdog.unfed", log_str("why", "no progress: systemd will restart the daemon"));
+        return;
+    }
+    app->watchdog_fed_us = now_us;
+    notify_send("WATCHDOG=1");
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *user)
+{
+    struct app *app = user;
+
+    (void)fd;
+    (void)what;
+    show_status(app);
+    feed_watchdog(app, clock_mono_us());
+}
+
+static void end_loop(struct app *app)
+{
+    event_base_loopbreak(app->base);
+}
+
+static void on_drained(void *user)
+{
+    struct app *app = user;
+
+    log_notice("daemon.drained", log_str("now", "every outcome is in Redis"));
+    end_loop(app);
+}
+
+static void on_drain_timeout(evutil_socket_t fd, short what, void *user)
+{
+    struct app *app = user;
+    struct worker_load load = worker_load(app->worker);
+
+    (void)fd;
+    (void)what;
+    log_warn("daemon.undrained", log_int("in_flight", load.in_flight),
+             log_str("redis", app->redis_state),
+             log_str("now", "ending; what is in hand is found again by its leases"));
+    end_loop(app);
+}
+
+/* The first asks for a drain, the second ends at once. */
+static void on_stop_wanted(void *user)
+{
+    struct app *app = user;
+    int64_t now_us = clock_mono_us();
+    int64_t last_us = worker_last_deadline_us(app->worker);
+    int64_t wait_us = (last_us > now_us ? last_us - now_us : 0) + DRAIN_MARGIN_US;
+
+    if (app->is_stopping) {
+        log_notice("daemon.ended_at_once", log_str("why", "asked a second time"));
+        end_loop(app);
+        return;
+    }
+    app->is_stopping = true;
+    log_notice("daemon.stopping", log_int("in_flight", worker_load(app->worker).in_flight),
+               log_int("at_most_ms", wait_us / US_PER_MS));
+    notify_send("STOPPING=1");
+    notify_extend_timeout(wait_us + DRAIN_MARGIN_US);
+    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
+    event_add(app->drain_timer, &wait);
+    worker_drain(app->worker);
+}
+
+static void on_state_wanted(void *user)
+{
+    struct app *app = user;
+    char status[400];
+
+    write_status(app, status, sizeof status);
+    log_notice("daemon.state", log_str("owner", app->identity.owner), log_str("state", status),
+               log_str("key_fp", secret_fingerprint(app->settings.secret_key)));
+}
+
+static void log_key(const struct app *app)
+{
+    const struct secret *key = app->settings.secret_key;
+
+    log_notice("key.loaded", log_str("source", secret_source(key)),
+               log_str("fingerprint", secret_fingerprint(key)));
+    if (secret_shadowed(key) != NULL)
+        log_warn("key.shadowed", log_str("unused", secret_shadowed(key)),
+                 log_str("advice", "it holds another key; take one of the two away"));
+}
+
+/* Takes `fresh` up, or says why not. */
+static void take_up(struct app *app, struct settings *fresh)
+{
+    struct settings old = app->settings;
+    struct buffer messages;
+
+    buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
+    if (config_check_reload(&old, fresh, &messages) == RESULT_REFUSED)
+        log_warn("config.needs_restart",
+                 log_bytes("settings", buffer_text(&messages), messages.len));
+    buffer_done(&messages);
+
+    app->settings = *fresh;
+    struct worker_settings settings = compose_worker(app);
+    if (worker_reload(app->worker, &settings) != RESULT_OK) {
+        log_error("config.kept", log_str("why", "out of memory"));
+        app->settings = old;
+        config_free(fresh);
+        return;
+    }
+    config_free(&old);
+    log_configure(app->settings.log.level, app->settings.log.format);
+    log_notice("config.reloaded", log_str("file", app->config_path));
+    log_key(app);
+}
+
+static void on_reload_wanted(void *user)
+{
+    struct app *app = user;
+    struct settings fresh = {0};
+    struct buffer messages;
+
+    notify_reloading(clock_mono_us());
+    buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
+    if (config_load(app->config_path, &fresh, &messages) == RESULT_OK)
+        take_up(app, &fresh);
+    else
+        log_error("config.kept", log_bytes("why", buffer_text(&messages), messages.len),
+                  log_str("now", "the old configuration stays in force"));
+    buffer_done(&messages);
+    notify_send("READY=1");
+    show_status(app);
+}
+
+static bool on_password_wanted(char *target, size_t size, void *user)
+{
+    struct app *app = user;
+    struct buffer messages;
+
+    buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
+    bool is_read = compose_redis_password(&app->settings, target, size, &messages);
+    if (!is_read)
+        log_error("password.unread", log_bytes("why", buffer_text(&messages), messages.len));
+    buffer_done(&messages);
+    return is_read;
+}
+
+static void on_redis_state(const char *state, void *user)
+{
+    struct app *app = user;
+
+    text_copy(app->redis_state, sizeof app->redis_state, state, strlen(state));
+    log_info("redis.state", log_str("state", state));
+}
+
+static bool build(struct app *app)
+{
+    static const struct signals_callbacks signals_callbacks = {.on_stop_wanted = on_stop_wanted,
+                                                               .on_reload_wanted = on_reload_wanted,
+                                                               .on_state_wanted = on_state_wanted};
+    static const struct worker_callbacks worker_callbacks = {.on_password_wanted =
+                                                                 on_password_wanted,
+                                                             .on_redis_state = on_redis_state,
+                                                             .on_drained = on_drained};
+
+    text_copy(app->redis_state, sizeof app->redis_state, "connecting to Redis", 19);
+    app->base = event_base_new();
+    if (app->base == NULL)
+        return false;
+    struct worker_settings settings = compose_worker(app);
+    app->signals = signals_new(app->base, &signals_callbacks, app);
+    app->worker = worker_new(app->base, &settings, &worker_callbacks, app);
+    app->tick_timer = event_new(app->base, -1, EV_PERSIST, on_tick, app);
+    app->drain_timer = evtimer_new(app->base, on_drain_timeout, app);
+    return app->signals != NULL && app->worker != NULL && app->tick_timer != NULL &&
+           app->drain_timer != NULL;
+}
+
+static void take_down(struct app *app)
+{
+    worker_free(app->worker);
+    signals_free(app->signals);
+    if (app->tick_timer != NULL)
+        event_free(app->tick_timer);
+    if (app->drain_timer != NULL)
+        event_free(app->drain_timer);
+    if (app->base != NULL)
+        event_base_free(app->base);
+    identity_done(&app->identity);
+}
+
+static int live(struct app *app)
+{
+    struct timeval tick = {TICK_US / US_PER_SEC, TICK_US % US_PER_SEC};
+    int64_t now_us = clock_mono_us();
+
+    if (!build(app)) {
+        log_error("daemon.unstarted", log_str("why", "out of memory"));
+        return APP_EXIT_FAILURE;
+    }
+    app->watchdog_us = 2 * notify_watchdog_interval_us();
+    app->watchdog_fed_us = now_us;
+    event_add(app->tick_timer, &tick);
+    worker_start(app->worker);
+    log_notice("daemon.started", log_str("version", AUTHLINKD_VERSION),
+               log_str("owner", app->identity.owner), log_str("config", app->config_path));
+    log_key(app);
+    notify_send("READY=1"); /* Redis being down is no reason not to be ready: it is waited for */
+    return event_base_dispatch(app->base) < 0 ? APP_EXIT_FAILURE : APP_EXIT_OK;
+}
+
+static int run(struct app *app)
+{
+    pid_t holder = 0;
+    enum result result = identity_take(app->settings.instance, app->settings.redis.key_prefix,
+                                       &app->identity, &holder);
+
+    if (result == RESULT_EXISTS) {
+        fprintf(stderr,
+                "authlinkd: process %d is instance \"%s\" of \"%s\" on this host already; give "
+                "this one another "
+                "name (instance = \"...\")\n",
+                (int)holder, app->settings.instance, app->settings.redis.key_prefix);
+        return APP_EXIT_CONFIG;
+    }
+    if (result != RESULT_OK) {
+        perror("authlinkd: cannot take the lock of this instance");
+        return APP_EXIT_FAILURE;
+    }
+    int code = live(app);
+    take_down(app);
+    log_notice("daemon.stopped", log_int("exit", code));
+    return code;
+}
+
+static int dump(const struct settings *settings)
+{
+    struct buffer text;
+
+    buffer_init(&text, CONFIG_MESSAGES_MAX_BYTES);
+    enum result result = config_dump(settings, &text);
+    fwrite(buffer_text(&text), 1, text.len, stdout);
+    buffer_done(&text);
+    return result == RESULT_OK ? APP_EXIT_OK : APP_EXIT_FAILURE;
+}
+
+static int act(struct app *app, enum options_action action)
+{
+    switch (action) {
+    case ACTION_CHECK_CONFIG:
+        printf("%s: ok\n", app->config_path);
+        return APP_EXIT_OK;
+    case ACTION_DUMP_CONFIG:
+        return dump(&app->settings);
+    case ACTION_RUN:
+    case ACTION_VERSION:
+    case ACTION_HELP:
+        break;
+    }
+    log_configure(app->settings.log.level, app->settings.log.format);
+    /* No core file and no look into our memory: both would show keys and links. */
+    prctl(PR_SET_DUMPABLE, 0);
+    return run(app);
+}
+
+static int act_on_config(const struct options *options)
+{
+    struct app app = {.config_path = options->config_path, .identity = {.lock_fd = -1}};
+    struct buffer messages;
+
+    buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
+    enum result result = config_load(options->config_path, &app.settings, &messages);
+    fwrite(buffer_text(&messages), 1, messages.len, stderr);
+    buffer_done(&messages);
+    if (result != RESULT_OK)
+        return APP_EXIT_CONFIG;
+
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int code = act(&app, options->action);
+    config_free(&app.settings);
+    curl_global_cleanup();
+    return code;
+}
+
+static int print_version(void)
+{
+    printf("authlinkd %s\n%s\nlibevent/%s hiredis/%d.%d.%d cJSON/%s %s\n", AUTHLINKD_VERSION,
+           curl_version(), event_get_version(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH,
+           cJSON_Version(), OpenSSL_version(OPENSSL_VERSION));
+    return APP_EXIT_OK;
+}
+
+int app_main(int argc, char **argv)
+{
+    struct options options;
+    const char *wrong_word = NULL;
+
+    if (options_read(argc, argv, &options, &wrong_word) != RESULT_OK) {
+        fprintf(stderr, "authlinkd: %s: not understood, or its value is missing\n\n%s", wrong_word,
+                options_usage);
+        return APP_EXIT_USAGE;
+    }
+    switch (options.action) {
+    case ACTION_HELP:
+        fputs(options_usage, stdout);
+        return APP_EXIT_OK;
+    case ACTION_VERSION:
+        return print_version();
+    case ACTION_RUN:
+    case ACTION_CHECK_CONFIG:
+    case ACTION_DUMP_CONFIG:
+        break;
+    }
+    return act_on_config(&options);
+}

@@ -173,26 +173,31 @@ class Fake:
 
     def start(self):
         self.process = subprocess.Popen(
-            [os.path.join(BUILD_DIR, "conductor-fake"), "--port", str(self.port), *self.options],
+            [os.path.join(BUILD_DIR, "conductor-fake"), "--port", str(self.port), "--control-port", "0",
+             *self.options],
             stdout=subprocess.PIPE, stderr=self.log)
+        self.port = self._read_port("listening")
+        self.control_port = self._read_port("control")  # plain also with --tls, and spared by faults
+        self.scheme = "https" if "--tls" in self.options else "http"
+
+    def _read_port(self, what):
         line = self.process.stdout.readline().decode()
-        match = re.match(r"listening on 127\.0\.0\.1:(\d+)", line)
+        match = re.match(what + r" on 127\.0\.0\.1:(\d+)", line)
         if not match:
             raise AssertionError(f"conductor-fake said {line!r}\n" + read_tail(self.log_path))
-        self.port = int(match.group(1))
-        self.scheme = "https" if "--tls" in self.options else "http"
+        return int(match.group(1))
 
     @property
     def base_url(self):
         return f"{self.scheme}://127.0.0.1:{self.port}/v1"
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_fake/{path}", timeout=PATIENCE_SEC) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}/_fake/{path}", timeout=PATIENCE_SEC) as answer:
             return json.load(answer)
 
     def post(self, path, body):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/_fake/{path}", json.dumps(body).encode(),
+            f"http://127.0.0.1:{self.control_port}/_fake/{path}", json.dumps(body).encode(),
             {"Content-Type": "application/json"}, method="POST")
         with urllib.request.urlopen(request, timeout=PATIENCE_SEC) as answer:
             return json.load(answer)

@@ -38,7 +38,7 @@ void chance_letters(struct chance *chance, char *target, size_t len)
     for (size_t i = 0; i < len; i++) {
         if (i % 10 == 0) /* six bits each, of sixty-four */
             bits = chance_next(chance);
-        target[i] = letters[bits & 63];
+        target[i] = letters[(bits & 63) % (sizeof letters - 1)];
         bits >>= 6;
     }
     target[len] = '\0';

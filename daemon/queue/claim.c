@@ -48,6 +48,11 @@ uint64_t claimer_outstanding(const struct claimer *claimer)
     return claimer->is_outstanding ? claimer->seq : 0;
 }
 
+uint64_t claimer_last(const struct claimer *claimer)
+{
+    return claimer->seq;
+}
+
 static int64_t lease_ms(const struct server *server)
 {
     return server->request_timeout_ms + server->timing.lease_margin_ms;

@@ -20,7 +20,7 @@ enum claim_word {
 /* Lent until the callback returns. */
 struct claim_reply {
     enum claim_word word;
-    uint64_t seq;             /* of the lease */
+    uint64_t seq;              /* of the lease */
     int64_t lease_end_boot_us; /* local deadline: counted from the sending (C6) */
     int64_t received_us;
     bool is_probe;
@@ -29,7 +29,7 @@ struct claim_reply {
     int64_t wait_ms;     /* with WAIT and HOLD */
     const char *cause;   /* with HOLD: the hold; with FOREIGN: schema or publishableKey */
     const char *detail;
-    const char *rate;    /* with JOBS: "perSec burst maxPerSec pace" */
+    const char *rate; /* with JOBS: "perSec burst maxPerSec pace" */
     size_t job_count;
     const redisReply *jobs; /* for claim_read_job() */
 };
@@ -47,6 +47,9 @@ MUST_CHECK enum result claimer_send(struct claimer *claimer, uint32_t want);
 
 /* The number of the claim that is unanswered; 0: none is. */
 uint64_t claimer_outstanding(const struct claimer *claimer);
+
+/* The number of the claim sent last; 0: none was. */
+uint64_t claimer_last(const struct claimer *claimer);
 
 /* Fills `job` from job `index` of the reply. RESULT_INVALID: it has not the form it must have. */
 MUST_CHECK enum result claim_read_job(const struct claim_reply *reply, size_t index,

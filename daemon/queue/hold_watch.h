@@ -18,6 +18,9 @@ struct hold_watch {
     bool binds[HOLD_KINDS];      /* by kind: pause, unknown_users, account, outage */
 };
 
+/* The secret key is another one: holds of the old one bind no more. */
+void hold_watch_set_key(struct hold_watch *watch, const char *key_fp);
+
 /* Flat triples of all holds, from a settle: what is not in them is over. */
 void hold_watch_note_all(struct hold_watch *watch, const redisReply *holds);
 

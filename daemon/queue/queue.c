@@ -6,17 +6,18 @@
 #include "base/text.h"
 #include "queue/cadence.h"
 #include "queue/claim.h"
+#include "queue/dns.h"
 #include "queue/fleet.h"
 #include "queue/hold_watch.h"
 #include "queue/job_pool.h"
 #include "queue/leases.h"
 #include "queue/reap.h"
-#include "queue/replies.h"
+#include "queue/roll_call.h"
 #include "queue/server.h"
 #include "queue/settle.h"
 #include "queue/waiter.h"
 
-#include <event2/dns.h>
+#include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdio.h>
@@ -26,12 +27,16 @@
 /* Foreign data is looked at again after this: somebody may adopt it. */
 #define FOREIGN_WAIT_MS 5000
 
+/* Reaps that follow one another at once, at most: what is still listed then is no hurry. */
+#define REAPS_IN_A_ROW_MAX 64
+
 /* After (re)connecting, in this order (steps.md C4). Drawn in queue.h. */
 enum phase {
     PHASE_DOWN,
     PHASE_RETURNING, /* outcomes in hand are settled first */
     PHASE_LISTING,   /* which leases are ours: strays are named and given back */
     PHASE_WORKING,
+    PHASE_COUNT,
 };
 
 struct queue {
@@ -51,10 +56,10 @@ struct queue {
     struct event *claim_timer; /* owns */
     struct event *reap_timer;  /* owns */
     enum phase phase;
-    uint32_t to_return;     /* outcomes to be settled before the leases are listed */
-    uint32_t reap_refusals; /* in a row */
+    uint32_t to_return;      /* outcomes to be settled before the leases are listed */
+    uint32_t reap_refusals;  /* in a row */
+    uint32_t reaps_in_a_row; /* without a wait */
     int64_t up_since_us;
-    int64_t last_repeat_us; /* of something refused */
     uint32_t room;
     bool is_draining;
     bool is_foreign;
@@ -95,6 +100,16 @@ static void set_phase(struct queue *queue, enum phase phase)
                                         [PHASE_LISTING] = "listing",
                                         [PHASE_WORKING] = "working"};
 
+    /* clang-format off */
+    static const bool is_legal[PHASE_COUNT][PHASE_COUNT] = {
+        [PHASE_DOWN]      = {[PHASE_DOWN] = true, [PHASE_RETURNING] = true},
+        [PHASE_RETURNING] = {[PHASE_DOWN] = true, [PHASE_LISTING] = true},
+        [PHASE_LISTING]   = {[PHASE_DOWN] = true, [PHASE_WORKING] = true},
+        [PHASE_WORKING]   = {[PHASE_DOWN] = true},
+    };
+    /* clang-format on */
+
+    assert(is_legal[queue->phase][phase]);
     log_debug("queue.changed", log_str("from", names[queue->phase]), log_str("to", names[phase]));
     queue->phase = phase;
 }
@@ -133,55 +148,52 @@ static void finish_returning(struct queue *queue)
     send_reap(queue, NULL);
 }
 
-/* Marks the leases in hand that Redis lists, and collects those that nobody has in hand. */
-static void sort_leases(struct queue *queue, const redisReply *mine, struct reap_names *strays)
-{
-    for (struct lease *lease = queue->leases.first; lease != NULL; lease = lease->next)
-        lease->is_listed = false;
-    strays->count = 0;
-    for (size_t i = 0; reply_at(mine, i) != NULL && strays->count < REAP_NAMES_MAX; i += 2) {
-        const redisReply *name = reply_at(mine, i);
-        bool is_my_boot = false;
-        uint64_t seq = 0;
-        if (reap_read_name(&queue->server, name, &is_my_boot, &seq) != RESULT_OK)
-            continue;
-        struct lease *lease = is_my_boot ? leases_find(&queue->leases, seq) : NULL;
-        if (lease != NULL) {
-            lease->is_listed = true;
-        } else if (!is_my_boot || seq != claimer_outstanding(queue->claimer)) {
-            text_copy(strays->names[strays->count], sizeof strays->names[0], reply_text(name),
-                      reply_len(name));
-            strays->count++;
-        }
-    }
-}
-
 /* Leases in hand that Redis does not list: somebody gave them back. */
 static void tell_lost_leases(struct queue *queue)
 {
-    struct lease *next = NULL;
+    const struct lease *lease;
 
-    for (struct lease *lease = queue->leases.first; lease != NULL; lease = next) {
-        next = lease->next;
-        if (lease->is_listed || lease->is_lost)
-            continue;
-        lease->is_lost = true;
+    while ((lease = roll_call_next_lost(&queue->leases)) != NULL) {
         log_warn("lease.lost", log_int("lease", (int64_t)lease->seq), log_int("jobs", lease->jobs),
                  log_str("now", "jobs not yet sent are dropped here; another instance has them"));
         queue->callbacks.on_lease_lost(lease->seq, queue->user); /* may end the lease */
     }
 }
 
+static void begin_working(struct queue *queue)
+{
+    set_phase(queue, PHASE_WORKING);
+    cadence_start(&queue->cadence);
+    show_state(queue);
+}
+
+/* What the list of leases asks for: strays are named, the rest is fetched, and then work begins. */
+static void answer_roll_call(struct queue *queue, const struct reap_reply *reply)
+{
+    struct reap_names strays;
+
+    roll_call(&queue->server, &queue->leases, claimer_outstanding(queue->claimer), reply->mine,
+              &strays);
+    tell_lost_leases(queue);
+    if (strays.count > 0)
+        log_info("leases.given_back", log_int("leases", strays.count));
+    if ((strays.count > 0 || reply->is_more) && ++queue->reaps_in_a_row <= REAPS_IN_A_ROW_MAX) {
+        send_reap(queue, &strays);
+        return;
+    }
+    queue->reaps_in_a_row = 0;
+    if (queue->phase == PHASE_LISTING)
+        begin_working(queue);
+}
+
 static void on_reaped(const struct reap_reply *reply, void *user)
 {
     struct queue *queue = user;
-    struct reap_names strays;
 
     if (reply->word == REAP_LOST)
         return;
     arm(queue->reap_timer, queue->server.timing.reap_interval_ms * US_PER_MS);
     if (reply->word == REAP_REFUSED) {
-        queue->last_repeat_us = clock_mono_us();
         queue->reap_refusals++;
         if (queue->phase == PHASE_LISTING)
             arm(queue->reap_timer, server_backoff_us(queue->reap_refusals));
@@ -192,18 +204,9 @@ static void on_reaped(const struct reap_reply *reply, void *user)
         log_notice("jobs.recovered", log_int("jobs", reply->recovered),
                    log_str("why", "their lease was over: its process or host is gone"));
     cadence_note_due(&queue->cadence, clock_mono_us(), reply->next_due_ms);
-    sort_leases(queue, reply->mine, &strays);
-    tell_lost_leases(queue);
-    if (strays.count > 0) {
-        log_info("leases.given_back", log_int("leases", strays.count));
-        send_reap(queue, &strays);
-    } else if (reply->is_more) {
-        send_reap(queue, NULL);
-    } else if (queue->phase == PHASE_LISTING) {
-        set_phase(queue, PHASE_WORKING);
-        cadence_start(&queue->cadence);
-        say_state(queue, "working");
-    }
+    if (waiter_is_blind(queue->waiter)) /* nobody would tell of a push: look */
+        cadence_note_push(&queue->cadence);
+    answer_roll_call(queue, reply);
     work(queue);
 }
 
@@ -217,8 +220,21 @@ static void on_reap_timer(evutil_socket_t fd, short what, void *user)
         send_reap(queue, NULL);
 }
 
-/* Takes the jobs out of the reply. What cannot be read is left to its lease, a stray then. */
-static void hand_out(struct queue *queue, const struct claim_reply *reply)
+static void give_back_list(struct queue *queue, struct job *list)
+{
+    while (list != NULL) {
+        struct job *next = list->next;
+        job_pool_give_back(&queue->jobs, list);
+        list = next;
+    }
+}
+
+/*
+ * The jobs of the reply, as a list. RESULT_INVALID: a job has not the form it must have, and none
+ * is taken. Where memory is short, fewer are; the rest is given back with the lease.
+ */
+static enum result read_jobs(struct queue *queue, const struct claim_reply *reply,
+                             struct job **ret_list, uint32_t *ret_count)
 {
     struct job *first = NULL;
     struct job **tail = &first;
@@ -226,34 +242,50 @@ static void hand_out(struct queue *queue, const struct claim_reply *reply)
 
     for (size_t i = 0; i < reply->job_count; i++) {
         struct job *job = job_pool_take(&queue->jobs);
-        if (job == NULL || claim_read_job(reply, i, job) != RESULT_OK) {
-            log_error("job.unreadable", log_int("lease", (int64_t)reply->seq));
-            if (job != NULL)
-                job_pool_give_back(&queue->jobs, job);
-            continue;
+        if (job == NULL) {
+            log_error("jobs.left", log_str("why", "out of memory"),
+                      log_int("jobs", (int64_t)(reply->job_count - i)));
+            break;
         }
         *tail = job;
+        enum result result = claim_read_job(reply, i, job);
         tail = &job->next;
+        if (result != RESULT_OK) {
+            give_back_list(queue, first);
+            return result;
+        }
         count++;
+    }
+    *ret_list = first;
+    *ret_count = count;
+    return RESULT_OK;
+}
+
+/* Jobs that are not taken out of the reply are left to their lease: a stray, given back by its
+ * name. */
+static void hand_out(struct queue *queue, const struct claim_reply *reply)
+{
+    struct job *list = NULL;
+    uint32_t count = 0;
+
+    if (read_jobs(queue, reply, &list, &count) != RESULT_OK) {
+        server_reject(&queue->server, "a job of a claim");
+        return;
     }
     if (count == 0)
         return;
     if (leases_begin(&queue->leases, reply->seq, count) != RESULT_OK) {
-        while (first != NULL) {
-            struct job *next = first->next;
-            job_pool_give_back(&queue->jobs, first);
-            first = next;
-        }
+        give_back_list(queue, list);
         return;
     }
-    queue->callbacks.on_jobs(first, queue->user);
+    queue->callbacks.on_jobs(list, queue->user);
 }
 
 static void on_claimed_jobs(struct queue *queue, const struct claim_reply *reply)
 {
     if (!reply->is_probe && reply->job_count > 0)
         hold_watch_note_none(&queue->holds);
-    cadence_note_jobs(&queue->cadence, reply->job_count > 0 || reply->queue_len > 0);
+    cadence_note_jobs(&queue->cadence, reply->job_count, reply->queue_len);
     cadence_note_due(&queue->cadence, reply->received_us, reply->next_due_ms);
     fleet_note_rate(queue->fleet, reply->rate);
     hand_out(queue, reply);
@@ -272,12 +304,30 @@ static void on_foreign(struct queue *queue, const struct claim_reply *reply)
     cadence_note_wait(&queue->cadence, reply->received_us, FOREIGN_WAIT_MS, random_unit());
 }
 
+/* What is in hand and not sent goes back, but for a probe (steps.md C8). */
+static void tell_hold(struct queue *queue)
+{
+    const char *binding = hold_watch_binding(&queue->holds);
+
+    if (binding != NULL)
+        queue->callbacks.on_hold(binding, hold_watch_is_paused(&queue->holds), queue->user);
+}
+
+/* Nothing is on its way any more, in either direction. */
+static void tell_settled(struct queue *queue)
+{
+    if (settler_count(queue->settler) == 0 && (!queue->is_draining || queue_is_settled(queue)))
+        queue->callbacks.on_settled(queue->user);
+}
+
 static void on_claimed(const struct claim_reply *reply, void *user)
 {
     struct queue *queue = user;
 
-    if (reply->word == CLAIM_LOST)
+    if (reply->word == CLAIM_LOST) {
+        tell_settled(queue);
         return;
+    }
     queue->is_foreign = queue->is_foreign && reply->word == CLAIM_FOREIGN;
     switch (reply->word) {
     case CLAIM_JOBS:
@@ -289,12 +339,13 @@ static void on_claimed(const struct claim_reply *reply, void *user)
     case CLAIM_HOLD:
         hold_watch_note_cause(&queue->holds, reply->cause, reply->detail);
         cadence_note_wait(&queue->cadence, reply->received_us, reply->wait_ms, random_unit());
+        tell_hold(queue);
         break;
     case CLAIM_FOREIGN:
         on_foreign(queue, reply);
         break;
     case CLAIM_REFUSED:
-        queue->last_repeat_us = reply->received_us;
+
         cadence_note_refused(&queue->cadence, reply->received_us,
                              server_backoff_us(queue->cadence.refusals + 1));
         break;
@@ -303,6 +354,7 @@ static void on_claimed(const struct claim_reply *reply, void *user)
     }
     show_state(queue);
     work(queue);
+    tell_settled(queue);
 }
 
 /* Claims if that is due; else waits for the time, or for news. */
@@ -316,8 +368,11 @@ static void work(struct queue *queue)
         return;
 
     uint32_t want = cadence_want(&queue->cadence, now_us, queue->room, &wait_us);
-    if (want > 0 && claimer_send(queue->claimer, want) == RESULT_NO_MEMORY)
-        wait_us = US_PER_SEC;
+    if (want > 0) {
+        cadence_note_sent(&queue->cadence, now_us);
+        if (claimer_send(queue->claimer, want) == RESULT_NO_MEMORY)
+            wait_us = US_PER_SEC;
+    }
     if (wait_us >= 0)
         arm(queue->claim_timer, wait_us);
     if (queue->cadence.is_hungry)
@@ -354,8 +409,7 @@ static void on_settled(struct job *list, void *user)
     }
     finish_returning(queue);
     work(queue);
-    if (settler_count(queue->settler) == 0)
-        queue->callbacks.on_settled(queue->user);
+    tell_settled(queue);
 }
 
 static void on_holds(const redisReply *holds, void *user)
@@ -363,9 +417,7 @@ static void on_holds(const redisReply *holds, void *user)
     struct queue *queue = user;
 
     hold_watch_note_all(&queue->holds, holds);
-    const char *binding = hold_watch_binding(&queue->holds);
-    if (binding != NULL)
-        queue->callbacks.on_hold(binding, hold_watch_is_paused(&queue->holds), queue->user);
+    tell_hold(queue);
     show_state(queue);
 }
 
@@ -416,8 +468,11 @@ static void on_peek_up(void *user)
 
 static void on_peek_down(const char *why, void *user)
 {
-    (void)user;
-    log_debug("peek.lost", log_str("why", why));
+    const struct queue *queue = user;
+
+    if (link_is_up(queue->server.link)) /* else both are lost for one reason, which is told */
+        log_warn("peek.lost", log_str("why", why),
+                 log_str("now", "connecting again; the queue is looked at every two seconds"));
 }
 
 static struct link_times link_times_of(const struct timing *timing)
@@ -457,21 +512,6 @@ static bool connect_parts(struct queue *queue, const struct queue_settings *sett
            queue->claim_timer != NULL && queue->reap_timer != NULL;
 }
 
-/* Flag 0, then the file: with a flag a missing resolv.conf would leave no base at all. */
-static struct evdns_base *new_dns(struct event_base *base)
-{
-    struct evdns_base *dns = evdns_base_new(base, 0);
-
-    if (dns == NULL)
-        return NULL;
-    if (evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, "/etc/resolv.conf") != 0) {
-        log_info("dns.unconfigured", log_str("file", "/etc/resolv.conf"),
-                 log_str("now", "names in /etc/hosts and addresses still work"));
-        evdns_base_load_hosts(dns, "/etc/hosts");
-    }
-    return dns;
-}
-
 static void draw_boot(char *boot)
 {
     unsigned char bytes[BOOT_LEN / 2];
@@ -494,9 +534,8 @@ struct queue *queue_new(struct event_base *base, const struct queue_settings *se
     draw_boot(queue->server.boot);
     keys_init(&queue->server.keys, settings->key_prefix, settings->queue_key, settings->owner,
               queue->server.boot);
-    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp,
-              strlen(settings->key_fp));
-    queue->dns = new_dns(base);
+    hold_watch_set_key(&queue->holds, settings->key_fp);
+    queue->dns = dns_new(base);
     if (queue->dns == NULL || server_configure(&queue->server, settings) != RESULT_OK ||
         !connect_parts(queue, settings))
         return queue_free(queue);
@@ -514,8 +553,7 @@ struct queue *queue_free(struct queue *queue)
     settler_free(queue->settler);
     server_done(&queue->server);
     link_free(queue->peek_link);
-    if (queue->dns != NULL)
-        evdns_base_free(queue->dns, 0);
+    queue->dns = dns_free(queue->dns);
     if (queue->claim_timer != NULL)
         event_free(queue->claim_timer);
     if (queue->reap_timer != NULL)
@@ -534,24 +572,41 @@ void queue_start(struct queue *queue)
 
 void queue_set_room(struct queue *queue, uint32_t room)
 {
-    bool is_new = queue->room == 0 && room > 0;
+    bool is_more = room > queue->room;
 
     queue->room = room;
-    if (is_new)
+    if (is_more)
         work(queue);
 }
 
 void queue_drop(struct queue *queue, struct job *job)
 {
+    own_network_forget(&queue->cadence.network, job->lease_seq, clock_mono_us());
     leases_end_job(&queue->leases, job->lease_seq);
     job_pool_give_back(&queue->jobs, job);
 }
 
+/* A host without a network claims one job at a time, and says so (steps.md C11). */
+static void note_network(struct queue *queue, const struct job *job, const struct outcome *outcome)
+{
+    struct own_network *network = &queue->cadence.network;
+    bool was_alone = own_network_is_alone(network);
+
+    own_network_note(network, outcome, job->lease_seq, claimer_last(queue->claimer),
+                     clock_mono_us());
+    bool is_alone = own_network_is_alone(network);
+    if (is_alone && !was_alone)
+        log_warn("network.failed", log_str("what", "five requests in a row came to no answer"),
+                 log_str("now", "one job at a time, 1 to 60 s apart, until one is answered"));
+    if (was_alone && !is_alone)
+        log_notice("network.recovered", log_str("now", "claiming as before"));
+    if (was_alone || is_alone)
+        work(queue); /* its claim waits for this, not for room */
+}
+
 void queue_settle(struct queue *queue, struct job *job, const struct outcome *outcome)
 {
-    if (outcome->kind != OUTCOME_RETURNED)
-        cadence_note_request(&queue->cadence, clock_mono_us(),
-                             outcome->answer.state != ANSWER_WHOLE);
+    note_network(queue, job, outcome);
     if (settler_add(queue->settler, job, outcome) == RESULT_OK)
         return;
     log_error("outcome.dropped", log_str("end_user", job->end_user_id),
@@ -578,10 +633,7 @@ enum result queue_reload(struct queue *queue, const struct queue_settings *setti
 
     if (result != RESULT_OK)
         return result;
-    text_copy(queue->holds.key_fp, sizeof queue->holds.key_fp, settings->key_fp,
-              strlen(settings->key_fp));
-    hold_watch_note_none(
-        &queue->holds); /* a hold of the old key binds no more; others are told again */
+    hold_watch_set_key(&queue->holds, settings->key_fp);
     fleet_set_rate(queue->fleet);
     work(queue);
     return RESULT_OK;
@@ -595,10 +647,11 @@ void queue_report(struct queue *queue, const char *state, uint32_t in_flight, ui
 struct queue_progress queue_progress(const struct queue *queue)
 {
     int64_t attempt_us = link_last_attempt_us(queue->server.link);
+    int64_t refusal_us = queue->server.last_refusal_us;
 
     return (struct queue_progress){
         .last_reply_us = queue->server.last_reply_us,
-        .last_attempt_us = attempt_us > queue->last_repeat_us ? attempt_us : queue->last_repeat_us,
+        .last_attempt_us = attempt_us > refusal_us ? attempt_us : refusal_us,
         .is_working = queue->phase == PHASE_WORKING,
     };
 }

@@ -23,10 +23,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define QUEUE_SCHEMA        1
-#define QUEUE_OWNER_MAX_LEN 96
+#define QUEUE_SCHEMA         1
+#define QUEUE_OWNER_MAX_LEN  96
 #define QUEUE_PREFIX_MAX_LEN 32
-#define QUEUE_KEY_MAX_LEN   256
+#define QUEUE_KEY_MAX_LEN    256
 
 struct event_base;
 struct queue;
@@ -84,7 +84,8 @@ struct queue_progress {
 struct queue *queue_new(struct event_base *base, const struct queue_settings *settings,
                         const struct queue_callbacks *callbacks, void *user);
 
-/* Accepts NULL. Returns NULL. Frees all jobs, those in other hands included. */
+/* Accepts NULL. Returns NULL. Frees all jobs, those in other hands included. Not from a callback.
+ */
 struct queue *queue_free(struct queue *queue);
 
 /* Connects and begins to work. */
@@ -95,7 +96,7 @@ void queue_set_room(struct queue *queue, uint32_t room);
 
 /*
  * Takes a job back with its outcome, which is copied. Kept until Redis has it, whatever
- * happens to the connection meanwhile. RESULT_NO_MEMORY: the job is left to its lease.
+ * happens to the connection meanwhile. When memory is short the job is left to its lease.
  */
 void queue_settle(struct queue *queue, struct job *job, const struct outcome *outcome);
 

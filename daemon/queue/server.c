@@ -129,6 +129,7 @@ bool server_react(struct server *server, const char *what, const redisReply *err
     enum reaction reaction = reaction_to(error->str, error->len);
     char line[96];
 
+    server->last_refusal_us = clock_mono_us();
     snprintf(line, sizeof line, "%s %.*s", what, (int)strcspn(error->str, " \r\n"), error->str);
     if (may_log(server, line)) {
         enum log_level level = needs_a_person(reaction) ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;

@@ -31,11 +31,13 @@ struct server {
     int64_t last_reply_us;
     char last_error[96]; /* what was logged last, and when: at most a line a second */
     int64_t last_error_us;
+    int64_t last_refusal_us; /* an error reply that will be followed by a repetition */
     uint32_t unknown_errors; /* in a row */
 };
 
 /* Takes settings over. RESULT_NO_MEMORY: nothing changed. */
-MUST_CHECK enum result server_configure(struct server *server, const struct queue_settings *settings);
+MUST_CHECK enum result server_configure(struct server *server,
+                                        const struct queue_settings *settings);
 
 void server_done(struct server *server);
 

@@ -114,13 +114,19 @@ static void take_quota_reset(struct headers *headers, const char *value, size_t 
     headers->quota_reset_ms = decimal_to_ms(value, len, MS_PER_SEC);
 }
 
-/* One `name=value` of a RateLimit line: r and t in the newer drafts, whole words in the older. */
+/*
+ * One `name=value` of a RateLimit line: r and t in the newer drafts, whole words in the
+ * older. What is no pair is the name of a policy: a new one begins.
+ */
 static void take_quota_pair(struct headers *headers, const char *pair, size_t len)
 {
     const char *equals = memchr(pair, '=', len);
 
-    if (equals == NULL)
+    if (equals == NULL) {
+        headers->quota_left = -1;
+        headers->quota_reset_ms = -1;
         return;
+    }
 
     size_t name_len;
     size_t value_len;

@@ -112,6 +112,33 @@ static void follow_lines(struct scan *scan, char c)
     }
 }
 
+/*
+ * A whole number that may not fit into 32 bits: libconfig 1.5 cuts it off in silence, so that
+ * 4294967326 would be 30. No setting needs so many digits.
+ */
+static bool begins_long_number(const char *text, const char *at)
+{
+    char before = at > text ? at[-1] : ' ';
+    bool is_within_word = (before >= '0' && before <= '9') || (before >= 'a' && before <= 'z') ||
+                          (before >= 'A' && before <= 'Z') || before == '_' || before == '.';
+
+    return !is_within_word && strspn(at, "0123456789") > 9;
+}
+
+/* NULL: nothing is wrong with what begins at `at`. */
+static const char *trap_at(const struct scan *scan, const char *text, const char *at)
+{
+    if (*at == '\0')
+        return "has a NUL byte";
+    if (scan->state != IN_TEXT)
+        return NULL;
+    if (scan->is_line_start && text_starts_with(at, "@include"))
+        return "has @include, which is not supported: put everything into one file";
+    if (begins_long_number(text, at))
+        return "has a number of more digits than any setting takes";
+    return NULL;
+}
+
 enum result source_check(const char *path, const struct buffer *text,
                          struct buffer *reterr_messages)
 {
@@ -120,11 +147,7 @@ enum result source_check(const char *path, const struct buffer *text,
     const char *end = at + text->len;
 
     while (at < end) {
-        const char *what = NULL;
-        if (*at == '\0')
-            what = "has a NUL byte";
-        else if (scan.state == IN_TEXT && scan.is_line_start && text_starts_with(at, "@include"))
-            what = "has @include, which is not supported: put everything into one file";
+        const char *what = trap_at(&scan, buffer_text(text), at);
         if (what != NULL) {
             buffer_append_format(reterr_messages, "%s:%zu: %s\n", path, scan.line, what);
             return RESULT_INVALID;

@@ -3,7 +3,7 @@
  *
  * libconfig 1.5 takes some things in silence that nobody means: a comment that is
  * never closed swallows the rest of the file, @include reads any other file, text
- * behind a NUL byte is not seen. They are refused here.
+ * behind a NUL byte is not seen, a number is cut off at 32 bits. They are refused here.
  */
 #ifndef AUTHLINKD_CONFIG_SOURCE_H
 #define AUTHLINKD_CONFIG_SOURCE_H

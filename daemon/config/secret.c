@@ -165,7 +165,7 @@ static bool name_place(const struct secret_places *places, enum place place, cha
         if (places->file == NULL || places->file[0] == '\0')
             return false;
         snprintf(path, size, "%s", places->file);
-        snprintf(label, label_size, "file %s", path);
+        snprintf(label, label_size, "file %.*s", (int)(label_size - sizeof "file "), path);
         return true;
     case PLACE_CREDENTIAL:
         if (places->credential == NULL || folder == NULL || folder[0] == '\0')

@@ -31,12 +31,11 @@ double chance_normal(struct chance *chance)
 
 void chance_letters(struct chance *chance, char *target, size_t len)
 {
-    static const char letters[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     uint64_t bits = 0;
 
     for (size_t i = 0; i < len; i++) {
-        if (i % 10 == 0) /* six bits each, of sixty-four */
+        if (i % 10 == 0) /* ten times six bits, of sixty-four */
             bits = chance_next(chance);
         target[i] = letters[(bits & 63) % (sizeof letters - 1)];
         bits >>= 6;

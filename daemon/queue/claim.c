@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/hooks.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "queue/replies.h"
 
@@ -185,7 +186,7 @@ static bool is_in(int64_t value, int64_t min, int64_t max)
     return value >= min && value <= max;
 }
 
-enum result claim_read_job(const struct claim_reply *reply, size_t index, struct job *job)
+static enum result read_job(const struct claim_reply *reply, size_t index, struct job *job)
 {
     const redisReply *const *fields =
         (const redisReply *const *)reply->jobs->element + index * FIELDS_A_JOB;
@@ -211,5 +212,34 @@ enum result claim_read_job(const struct claim_reply *reply, size_t index, struct
     job->age_ms = reply_int(fields[4], 0);
     job->slot_due_us = reply->received_us + slot_us;
     job->link_expiry_mins = (uint32_t)link_expiry_mins;
+    return RESULT_OK;
+}
+
+enum result claim_read_jobs(const struct claim_reply *reply, struct job_pool *pool,
+                            struct job **ret_list, uint32_t *ret_count)
+{
+    struct job *first = NULL;
+    struct job **tail = &first;
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < reply->job_count; i++) {
+        struct job *job = job_pool_take(pool);
+        if (job == NULL) {
+            log_error("jobs.left", log_str("why", "out of memory"),
+                      log_int("jobs", (int64_t)(reply->job_count - i)));
+            break;
+        }
+        enum result result = read_job(reply, i, job);
+        *tail = job;
+        tail = &job->next;
+        if (result != RESULT_OK) {
+            job_pool_give_back_list(pool, first);
+            return result;
+        }
+        count++;
+    }
+    *tail = NULL;
+    *ret_list = first;
+    *ret_count = count;
     return RESULT_OK;
 }

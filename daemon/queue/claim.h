@@ -6,6 +6,7 @@
 #ifndef AUTHLINKD_QUEUE_CLAIM_H
 #define AUTHLINKD_QUEUE_CLAIM_H
 
+#include "queue/job_pool.h"
 #include "queue/server.h"
 
 enum claim_word {
@@ -31,7 +32,7 @@ struct claim_reply {
     const char *detail;
     const char *rate; /* with JOBS: "perSec burst maxPerSec pace" */
     size_t job_count;
-    const redisReply *jobs; /* for claim_read_job() */
+    const redisReply *jobs; /* for claim_read_jobs() */
 };
 
 struct claimer;
@@ -51,8 +52,12 @@ uint64_t claimer_outstanding(const struct claimer *claimer);
 /* The number of the claim sent last; 0: none was. */
 uint64_t claimer_last(const struct claimer *claimer);
 
-/* Fills `job` from job `index` of the reply. RESULT_INVALID: it has not the form it must have. */
-MUST_CHECK enum result claim_read_job(const struct claim_reply *reply, size_t index,
-                                      struct job *job);
+/*
+ * The jobs of the reply, taken from `pool`, as a list by ->next. RESULT_INVALID: one has not the
+ * form it must have, and none is taken. Where memory is short the list is shorter than the reply;
+ * what is left out stays in the lease, and is given back with it.
+ */
+MUST_CHECK enum result claim_read_jobs(const struct claim_reply *reply, struct job_pool *pool,
+                                       struct job **ret_list, uint32_t *ret_count);
 
 #endif

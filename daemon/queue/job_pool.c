@@ -30,6 +30,15 @@ void job_pool_give_back(struct job_pool *pool, struct job *job)
     pool->first_free = job;
 }
 
+void job_pool_give_back_list(struct job_pool *pool, struct job *list)
+{
+    while (list != NULL) {
+        struct job *next = list->next;
+        job_pool_give_back(pool, list);
+        list = next;
+    }
+}
+
 void job_pool_done(struct job_pool *pool)
 {
     while (pool->all != NULL) {

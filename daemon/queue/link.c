@@ -194,19 +194,19 @@ static void close_socket(struct link *link)
 static void lose(struct link *link, const char *why)
 {
     char reason[sizeof link->told_why];
+    bool was_up = link->state == LINK_UP;
 
     if (link->state == LINK_IDLE)
         return;
     text_copy(reason, sizeof reason, why, strlen(why));
     /* A server that takes connections and drops them at once is no reason to hurry. */
-    if (link->state == LINK_UP &&
-        clock_mono_us() - link->up_since_us >= link->times.reconnect_max_us)
+    if (was_up && clock_mono_us() - link->up_since_us >= link->times.reconnect_max_us)
         link->backoff_us = link->times.reconnect_min_us;
     close_socket(link);
     set_state(link, LINK_IDLE);
     fail_commands(link);
     schedule_attempt(link);
-    if (strcmp(reason, link->told_why) != 0) {
+    if (was_up || strcmp(reason, link->told_why) != 0) {
         memcpy(link->told_why, reason, sizeof reason);
         link->callbacks.on_down(link->told_why, link->user);
     }

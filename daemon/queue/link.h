@@ -56,10 +56,12 @@ struct link_callbacks {
     bool (*on_password_wanted)(char *target, size_t size, void *user);
 };
 
-/* `reply` is lent until the call returns; NULL: the connection was lost, the fate of the command unknown. */
+/* `reply` is lent until the call returns; NULL: the connection was lost, the fate of the command
+ * unknown. */
 typedef void (*link_on_reply)(const redisReply *reply, void *user);
 
-/* `name` goes to CLIENT SETNAME and into the log. NULL when memory is short. Borrows base, dns, user. */
+/* `name` goes to CLIENT SETNAME and into the log. NULL when memory is short. Borrows base, dns,
+ * user. */
 struct link *link_new(struct event_base *base, struct evdns_base *dns, const char *name,
                       const struct link_address *address, const struct link_times *times,
                       const struct link_callbacks *callbacks, void *user);

@@ -153,6 +153,13 @@ void server_reject(struct server *server, const char *what)
     link_drop(server->link, "a reply of Redis has not the form it must have");
 }
 
+struct link_times server_link_times(const struct timing *timing)
+{
+    return (struct link_times){.command_timeout_us = timing->command_timeout_ms * US_PER_MS,
+                               .reconnect_min_us = timing->reconnect_min_ms * US_PER_MS,
+                               .reconnect_max_us = timing->reconnect_max_ms * US_PER_MS};
+}
+
 int64_t server_backoff_us(uint32_t tries)
 {
     int64_t wait_us = BACKOFF_MIN_US;

@@ -60,6 +60,9 @@ bool server_react(struct server *server, const char *what, const redisReply *err
 /* A reply that has not the form it must have: logged, the connection given up. */
 void server_reject(struct server *server, const char *what);
 
+/* The times of a connection. */
+struct link_times server_link_times(const struct timing *timing);
+
 /* How long to wait before the `tries`-th repetition (from 1) of what was refused: 100 ms to 5 s. */
 int64_t server_backoff_us(uint32_t tries);
 

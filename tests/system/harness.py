@@ -217,6 +217,8 @@ class Daemon:
     def __init__(self, world, instance="one", hooked=False, env=None, settings=None, start=True, prefix_command=()):
         self.world = world
         self.instance = instance
+        # the lock of an instance is the host's: worlds that run beside one another must not share names
+        self.instance_name = instance + world.folder.rsplit("-", 1)[1]
         self.hooked = hooked
         self.prefix_command = list(prefix_command)
         self.env = dict(env or {})
@@ -252,7 +254,7 @@ class Daemon:
             for group, values in merged.items():
                 inner = " ".join(f"{name} = {config_value(value)};" for name, value in values.items())
                 file.write(f"{group} = {{ {inner} }};\n")
-            file.write(f'instance = "{self.instance}";\n')
+            file.write(f'instance = "{self.instance_name}";\n')
 
     def start(self):
         program = os.path.join(BUILD_DIR, "authlinkd-hooked" if self.hooked else "authlinkd")

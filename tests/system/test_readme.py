@@ -97,9 +97,9 @@ class Mailer(unittest.TestCase):
             with Example(world, "mailer.py", PYTHON, world.folder, before) as mailer:
                 world.push(*users)
                 mails = [mailer.line().split() for _ in users]
+                wait_for(lambda: world.r("XPENDING", "authlink:events", "mailer")[0] == 0, "every event to be acknowledged")
             self.assertEqual(sorted(mail[1] for mail in mails), sorted(users))
             self.assertTrue(all(mail[3] == "https://connect.conductor.is/qbd/aut" for mail in mails), mails)
-            wait_for(lambda: world.r("XPENDING", "authlink:events", "mailer")[0] == 0, "every event to be acknowledged")
 
 
 if __name__ == "__main__":

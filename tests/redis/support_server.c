@@ -57,7 +57,27 @@ static void wait_until_it_answers(const struct server *server)
     give_up("the server does not answer");
 }
 
-static void spawn(struct server *server)
+void server_make_dir(struct server *server)
+{
+    snprintf(server->dir, sizeof server->dir, "/tmp/authlinkd-test-XXXXXX");
+    if (mkdtemp(server->dir) == NULL)
+        give_up(server->dir);
+    snprintf(server->socket, sizeof server->socket, "%s/redis", server->dir);
+}
+
+void server_remove_dir(const struct server *server)
+{
+    static const char *const left[] = {"redis", "dump.rdb", "server.log"};
+
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        char path[sizeof server->dir + 16];
+        snprintf(path, sizeof path, "%s/%s", server->dir, left[i]);
+        unlink(path);
+    }
+    rmdir(server->dir);
+}
+
+void server_start(struct server *server)
 {
     pid_t parent = getpid();
 
@@ -69,39 +89,17 @@ static void spawn(struct server *server)
     wait_until_it_answers(server);
 }
 
-static void kill_it(struct server *server)
+void server_stop(struct server *server)
 {
     kill(server->pid, SIGKILL);
     waitpid(server->pid, NULL, 0);
     unlink(server->socket);
 }
 
-void server_start(struct server *server)
-{
-    snprintf(server->dir, sizeof server->dir, "/tmp/authlinkd-test-XXXXXX");
-    if (mkdtemp(server->dir) == NULL)
-        give_up(server->dir);
-    snprintf(server->socket, sizeof server->socket, "%s/redis", server->dir);
-    spawn(server);
-}
-
 void server_crash(struct server *server)
 {
-    kill_it(server);
-    spawn(server);
-}
-
-void server_stop(struct server *server)
-{
-    static const char *const left[] = {"dump.rdb", "server.log"};
-
-    kill_it(server);
-    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
-        char path[sizeof server->dir + 16];
-        snprintf(path, sizeof path, "%s/%s", server->dir, left[i]);
-        unlink(path);
-    }
-    rmdir(server->dir);
+    server_stop(server);
+    server_start(server);
 }
 
 redisContext *server_connect(const struct server *server)

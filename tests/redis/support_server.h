@@ -17,14 +17,16 @@ struct server {
     char socket[80];
 };
 
-/* Makes the directory and starts the server; returns when it answers. Ends the test if it cannot.
- */
+/* Its directory; whoever makes it removes it. */
+void server_make_dir(struct server *server);
+void server_remove_dir(const struct server *server);
+
+/* Starts it; returns when it answers. Ends the test if it cannot. */
 void server_start(struct server *server);
 
 /* Kills it and starts it again: what was not saved by SAVE is lost. */
 void server_crash(struct server *server);
 
-/* Kills it and removes the directory. */
 void server_stop(struct server *server);
 
 /* A connection of the caller's own. */

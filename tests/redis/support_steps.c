@@ -150,40 +150,29 @@ redisReply *settle_json(int64_t number, const char *json)
     return call_settle(BOOT, SETTINGS, number, json);
 }
 
-static redisReply *settle_items(const char *boot, const char *settings, int64_t number,
-                                size_t count, const struct item *items)
+redisReply *settle_as(const struct settle_args *args)
 {
     struct buffer json;
 
     buffer_init(&json, ITEMS_MAX_BYTES);
-    buffer_append_format(&json, "{\"number\":%" PRId64 ",\"count\":%zu,%80s\"items\":[", number,
-                         count, "");
-    for (size_t i = 0; i < count; i++) {
+    buffer_append_format(&json, "{\"number\":%" PRId64 ",\"count\":%zu,%80s\"items\":[",
+                         args->number, args->count, "");
+    for (size_t i = 0; i < args->count; i++) {
         if (i > 0)
             buffer_append_char(&json, ',');
-        append_item(&json, &items[i]);
+        append_item(&json, &args->items[i]);
     }
     buffer_append_str(&json, "]}");
     ck_assert(!json.failed);
-    redisReply *reply = call_settle(boot, settings, number, buffer_text(&json));
+    redisReply *reply = call_settle(or_else(args->boot, BOOT), or_else(args->settings, SETTINGS),
+                                    args->number, buffer_text(&json));
     buffer_done(&json);
     return reply;
 }
 
 redisReply *settle(int64_t number, size_t count, const struct item *items)
 {
-    return settle_items(BOOT, SETTINGS, number, count, items);
-}
-
-redisReply *settle_of_boot(const char *boot, int64_t number, size_t count, const struct item *items)
-{
-    return settle_items(boot, SETTINGS, number, count, items);
-}
-
-redisReply *settle_with(const char *settings, int64_t number, size_t count,
-                        const struct item *items)
-{
-    return settle_items(BOOT, settings, number, count, items);
+    return settle_as(&(const struct settle_args){.number = number, .count = count, .items = items});
 }
 
 size_t fenced_count(const redisReply *reply)
@@ -192,20 +181,22 @@ size_t fenced_count(const redisReply *reply)
     return at(reply, 2)->elements;
 }
 
-redisReply *reap_with(const char *settings, bool foreign, int name_count, const char *const *names)
+redisReply *reap_as(const struct reap_args *args)
 {
     static const char *const keys[] = {"leases", "inflight", "delayed", "dead", "events", "stats"};
-    const char *words[64] = {WORLD_PREFIX, OWNER, BOOT, foreign ? "1" : "0", settings};
+    const char *words[64] = {WORLD_PREFIX, or_else(args->owner, OWNER), or_else(args->boot, BOOT),
+                             args->foreign ? "1" : "0", or_else(args->settings, SETTINGS)};
     int count = 5;
 
-    for (int i = 0; i < name_count; i++)
-        words[count++] = names[i];
+    for (int i = 0; i < args->name_count; i++)
+        words[count++] = args->names[i];
     return call_step(LUA_STEP_reap, 6, keys, count, words);
 }
 
 redisReply *reap(bool foreign, int name_count, const char *const *names)
 {
-    return reap_with(SETTINGS, foreign, name_count, names);
+    return reap_as(
+        &(const struct reap_args){.foreign = foreign, .name_count = name_count, .names = names});
 }
 
 struct delayed only_delayed(void)

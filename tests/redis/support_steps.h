@@ -75,11 +75,16 @@ struct item {
     const char *ref;
 };
 
+struct settle_args {
+    const char *boot;     /* BOOT */
+    const char *settings; /* SETTINGS */
+    int64_t number;
+    size_t count;
+    const struct item *items;
+};
+
+redisReply *settle_as(const struct settle_args *args);
 redisReply *settle(int64_t number, size_t count, const struct item *items);
-redisReply *settle_of_boot(const char *boot, int64_t number, size_t count,
-                           const struct item *items);
-redisReply *settle_with(const char *settings, int64_t number, size_t count,
-                        const struct item *items);
 redisReply *settle_json(int64_t number, const char *json);
 #define SETTLE(number, ...)                                                                        \
     settle(number, sizeof((const struct item[]){__VA_ARGS__}) / sizeof(struct item),               \
@@ -88,9 +93,18 @@ redisReply *settle_json(int64_t number, const char *json);
 /* How many items of a settle were fenced. */
 size_t fenced_count(const redisReply *reply);
 
+struct reap_args {
+    const char *owner;    /* OWNER */
+    const char *boot;     /* BOOT */
+    const char *settings; /* SETTINGS */
+    bool foreign;
+    int name_count;
+    const char *const *names;
+};
+
 /* Gives back the leases named, and those of others past their deadline if `foreign`. */
+redisReply *reap_as(const struct reap_args *args);
 redisReply *reap(bool foreign, int name_count, const char *const *names);
-redisReply *reap_with(const char *settings, bool foreign, int name_count, const char *const *names);
 #define REAP(...)                                                                                  \
     reap(false, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)),               \
          (const char *[]){__VA_ARGS__})

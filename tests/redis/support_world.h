@@ -45,6 +45,8 @@ struct world {
     redisReply *replies[WORLD_REPLIES]; /* owns */
     int reply_count;
     bool law_is_off; /* this test harms the data by hand */
+    /* What carries calls of steps, where a test stands in for the network; NULL: lost. */
+    redisReply *(*transport)(int count, const char **words);
 };
 
 /* Set up afresh for every test of a case that has add_world(). */
@@ -97,7 +99,8 @@ const char *database_digest(void);
 /* Redis refuses to use more memory, or does not. */
 void set_out_of_memory(bool is_out);
 
-/* Calls a step; keys are names under the prefix. Error replies are returned, not judged. */
+/* Calls a step; keys are names under the prefix. Error replies are returned, not judged; NULL:
+ * lost. */
 redisReply *call_step(enum lua_step_id step, int key_count, const char *const *keys, int arg_count,
                       const char *const *args);
 

@@ -307,12 +307,14 @@ START_TEST(back_offs_are_those_of_the_settings)
         .user = "u2", .lease = PROBE, .kind = "account_error", .signal = "account"};
 
     take("u", LEASE);
-    settle_with(settings, 1, 1, &first);
+    settle_as(&(const struct settle_args){
+        .settings = settings, .number = 1, .count = 1, .items = &first});
     ck_assert_int_eq(read_hold(ACCOUNT).backoff_ms, 50);
     COMMAND("DEL", key_of("holds"));
     take("u2", PROBE);
     write_hold(ACCOUNT, 0, 30000, 50, PROBE);
-    settle_with(settings, 2, 1, &probe);
+    settle_as(&(const struct settle_args){
+        .settings = settings, .number = 2, .count = 1, .items = &probe});
     ck_assert_int_eq(read_hold(ACCOUNT).backoff_ms, 80);
 }
 END_TEST

@@ -248,7 +248,8 @@ START_TEST(numbers_of_another_process_are_its_own)
 {
     SETTLE(7, {.user = "nobody", .kind = "returned"});
     const struct item item = {.user = "nobody", .kind = "returned"};
-    ck_assert_str_eq(word_of(settle_of_boot("another-boot", 1, 1, &item)), "done");
+    const struct settle_args other = {.boot = "another", .number = 1, .count = 1, .items = &item};
+    ck_assert_str_eq(word_of(settle_as(&other)), "done");
 }
 END_TEST
 

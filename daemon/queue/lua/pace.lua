@@ -2,7 +2,13 @@
 pace.lua - the fleet's pace: hands slots out, learns from answers.
 
 Pure: no redis.call and no clock. State in, state out; the steps keep it in :limiter. GCRA on a line of
-slots, so that instances never race for one; a controller above it finds a limit that is not known.
+slots, so that instances never race for one; a controller above it finds a limit that is not known:
+
+  A pace is on trial for some answers. Few 429s: it is the new base, and a higher one is tried. Many: back, and
+  `hi` remembers where it failed. Between base and hi it searches, in growing steps; once they are close it
+  waits, longer the more 429s the last try cost, and then tries freely beyond hi. Nothing accepted at all: one
+  request at a time until one is; how long that took tells that the API counts in long windows, and from then
+  on a trial lasts as long. tests/pace/ has the figures: tables.lua shows what a change does.
 
 Units    _us Unix us, rates in requests a second. In the hash all numbers are written with %.17g: exact, and no
          exponent in any time below 1e17 us.
@@ -19,15 +25,20 @@ State    next_us        the next free slot
          dark_us        0, or the gap between single requests while nothing is accepted
          since_us, acc  start of the present cycle (idle time taken out), accepted in it
          per_sec, burst, max_per_sec   the fleet's settings; per_sec 0: the limit is unknown
+         proven         the base that the last free probe started from; 0: there was none
+         stop_us        when everything was refused last
+         window_us      0, or how long such a stop lasted at most: the API counts in windows of at least that
 ]]
 local pace = {}
 
 do
   -- In the hash the names bear their units; the order is that of HMGET.
   local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us', 'cost',
-    'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec' }
+    'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec',
+    'proven', 'stop_us', 'window_us' }
   pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs', 'cost',
-    'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec' }
+    'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec',
+    'proven', 'stopUs', 'windowUs' }
 
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
@@ -42,7 +53,13 @@ do
   local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
   local SKIP_US = SEC            -- logs of a second forget
   local SEARCH_END = 1.05
+  local SEARCH_STEP = 4          -- the search may be bolder than a free probe: hi bounds it
+  local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local MAX_DARK_US = 16 * SEC
+  local SHORT_STOP_US = 2 * SEC
+  local LONG_STOP_US = 5 * SEC
+  local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
+  local WINDOW_KEPT_US = 3600 * SEC  -- it may have been an outage
 
   -- What differs between a known and an unknown limit.
   local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, trial_sec = 5, judged = 400 }
@@ -120,6 +137,8 @@ do
     if state.next_us > now_us + LOST_CLOCK_US then   -- the clock went back
       state.next_us, state.from_us, state.since_us = now_us, now_us, now_us
     end
+    state.proven, state.stop_us = math.min(state.proven, ceiling(state)), math.min(state.stop_us, now_us)
+    state.window_us = math.min(state.window_us, MAX_WINDOW_US)
     state.from_us = math.min(state.from_us, math.max(state.next_us, now_us) + SKIP_US)
     state.since_us = math.min(state.since_us, now_us + LOST_CLOCK_US)
     state.wait_us = math.min(state.wait_us, now_us + LONGEST_WAIT_US)
@@ -178,13 +197,31 @@ do
     begin(state, now_us, SKIP_US)
   end
 
+  local function is_probing(state)
+    return state.pace > state.base
+  end
+
+  -- Where a failed probe goes back to. A free probe that climbed lived on what a bucket had saved.
+  local function fallback(state)
+    local climbed = state.hi == 0 and state.proven > 0 and state.base > SEARCH_END * state.proven
+    return climbed and state.proven or state.base
+  end
+
   local function restart_cycle(state, at_us)
     state.since_us, state.acc = at_us, 0
   end
 
-  -- Accepted a second since the cycle began, up to end_us.
-  local function cycle_rate(state, end_us)
-    return state.acc / math.max(1, (end_us - state.since_us) / SEC)
+  -- A pace that the cycle which ends at end_us would have borne, if it was long enough to tell; else half the pace.
+  local function cycle_pace(state, end_us)
+    local cycle_us = end_us - state.since_us
+    local accepted = state.acc / math.max(1, cycle_us / SEC) * rules(state).margin
+    return math.min(state.pace, math.max(accepted, state.pace / (cycle_us >= CYCLE_US and 16 or 2)))
+  end
+
+  local function note_window(state, length_us)
+    if length_us > SHORT_STOP_US then
+      state.window_us = math.min(MAX_WINDOW_US, math.max(state.window_us, length_us))
+    end
   end
 
   -- The counts of a trial start at its first 429, so that a full bucket does not flatter the pace.
@@ -221,18 +258,36 @@ do
     return retry_ms
   end
 
-  -- Nothing was accepted: single requests, farther and farther apart, until one is.
+  -- Everything is refused: single requests until one is accepted. If it was no probe, base is to blame (hi 0).
+  local function stop(state, now_us)
+    if is_probing(state) then
+      state.hi, state.pace = state.pace, state.base
+    else
+      state.hi = 0
+    end
+    state.stop_us = state.from_us
+    state.dark_us, state.next_us = SEC, now_us + SEC
+    begin(state, now_us, 0)
+  end
+
+  local function resume(state, now_us)
+    local stopped_us = now_us - state.stop_us
+    note_window(state, stopped_us)
+    state.dark_us, state.next_us = 0, now_us
+    if state.hi == 0 or stopped_us >= LONG_STOP_US then
+      local hi = state.hi
+      failed(state, now_us, cycle_pace(state, now_us))
+      state.hi, state.proven = math.max(state.hi, hi), state.pace
+    else
+      state.calm, state.wait_us = 0, now_us
+      begin(state, now_us, 0)
+    end
+    restart_cycle(state, now_us)
+  end
+
   local function learn_dark(state, now_us)
     if state.ok > 0 then
-      state.dark_us, state.next_us = 0, now_us
-      if state.hi == 0 then
-        local floor = state.pace / (now_us - state.since_us >= CYCLE_US and 16 or 2)
-        failed(state, now_us, math.min(state.pace, math.max(cycle_rate(state, now_us) * rules(state).margin, floor)))
-      else
-        state.calm, state.wait_us = 0, now_us
-        begin(state, now_us, 0)
-      end
-      restart_cycle(state, now_us)
+      resume(state, now_us)
     elseif state.thr > 0 then
       state.dark_us = math.min(2 * state.dark_us, MAX_DARK_US)
       state.next_us = now_us + state.dark_us
@@ -240,82 +295,94 @@ do
     end
   end
 
-  -- A window ran out: the line stands still until it opens, and whole windows tell the rate.
+  -- A window ran out, and the API says when it opens: the line stands still until then.
   local function learn_window(state, now_us, retry_ms)
-    local end_us = now_us + retry_ms * 1000
-    local to = state.base
-    if state.pace <= state.base and end_us - state.since_us >= CYCLE_US then
-      to = math.min(state.pace, math.max(cycle_rate(state, end_us) * rules(state).margin, state.pace / 16))
-    end
+    local retry_us = retry_ms * 1000
+    local end_us = now_us + retry_us
+    local to = end_us - state.since_us >= CYCLE_US and cycle_pace(state, end_us) or state.base
+    note_window(state, retry_us)
+    state.stop_us = now_us
     state.next_us = math.max(state.next_us, end_us)
     restart_cycle(state, end_us)
     failed(state, now_us, to)
-    state.wait_us = end_us + 10 * retry_ms * 1000
+    state.wait_us = end_us + 10 * retry_us
   end
 
-  -- More than half refused: far too fast.
-  local function learn_flood(state, now_us, judged, probing)
-    if state.ok > 0 then
-      failed(state, now_us, probing and state.base or state.pace * math.max(1 / 8, 1 - state.thr / judged))
-      return
+  -- More than half refused. In a long window that is its end, and the share of 429s tells no rate.
+  local function learn_flood(state, now_us, judged)
+    if state.ok > 0 and state.window_us == 0 then
+      failed(state, now_us, is_probing(state) and fallback(state) or state.pace * math.max(1 / 8, 1 - state.thr / judged))
+    elseif judged >= math.max(20, state.pace) then
+      stop(state, now_us)
     end
-    if judged < math.max(20, state.pace) then
-      return
-    end
-    if probing then
-      state.hi, state.pace = state.pace, state.base
-    else
-      state.hi = 0
-    end
-    state.dark_us, state.next_us = SEC, now_us + SEC
-    begin(state, now_us, 0)
   end
 
   -- How many answers a verdict needs.
-  local function needed(state, probing)
+  local function needed(state)
     local judged = rules(state).judged
-    if probing then
+    if is_probing(state) then
       judged = math.min(judged, math.max(10, 2 / (state.pace / state.base - 1)))
     elseif state.hi > SEARCH_END * state.base then
       judged = 20
     elseif state.step >= 1 then
       judged = 10
     end
-    return math.max(rules(state).trial_sec * state.pace, judged)
+    return math.max(judged, state.pace * math.max(rules(state).trial_sec, state.window_us / SEC))
+  end
+
+  local function search(state)
+    state.step = math.min(2 * state.step, 1)
+    state.pace = limited(state, math.min((state.base + state.hi) / 2, state.base * (1 + SEARCH_STEP * state.step)))
+  end
+
+  -- Wait 200 answers for each 429 that the last free probe cost, but not for ever: the limit may have grown.
+  local function wait_over(state, now_us)
+    local answers = math.min(200 * state.cost, math.max(70 * state.base, 900))
+    return state.calm >= 2 and now_us - state.wait_us >= math.max(30, answers / state.base) * SEC
+  end
+
+  local function probe_freely(state)
+    state.pace = limited(state, state.base * (1 + state.step))
   end
 
   -- The trial was clean: keep the pace, and look for a higher one.
   local function learn_clean(state, now_us)
     state.base = state.pace
     state.calm = state.calm + 1
-    if state.hi > 0 and state.base >= state.hi then
+    if now_us - state.stop_us > WINDOW_KEPT_US then
+      state.window_us = 0
+    end
+    if state.base >= state.hi then
       state.hi = 0
     end
     if state.hi > SEARCH_END * state.base then
-      state.pace = limited(state, (state.base + state.hi) / 2)
-    elseif state.hi > 0 then
-      local patience = math.max(30, math.min(200 * state.cost, math.max(120 * state.base, 600)) / state.base)
-      if state.calm >= 2 and now_us - state.wait_us >= patience * SEC then
-        state.hi, state.cost = 0, 0
-        state.pace = limited(state, state.base * (1 + state.step))
-      end
-    else
-      state.step = math.min(2 * state.step, 1)
-      state.pace = limited(state, state.base * (1 + state.step))
+      search(state)
+    elseif state.hi == 0 then
+      state.step = math.min(2 * state.step, state.step >= 1 and 1 or MAX_FREE_STEP)
+      probe_freely(state)
+    elseif wait_over(state, now_us) then
+      state.hi, state.cost, state.proven, state.step = 0, 0, state.base, rules(state).step
+      probe_freely(state)
     end
   end
 
-  local function learn_trial(state, now_us, judged, probing)
+  local function learn_refused(state, now_us, judged)
+    local estimate = state.pace * (1 - state.thr / judged) * rules(state).margin
+    failed(state, now_us, is_probing(state) and math.max(fallback(state), estimate) or estimate)
+  end
+
+  local function learn_trial(state, now_us, judged)
     local target = rules(state).target
-    local need = needed(state, probing)
-    local early = state.thr >= math.max(3, target * need) and judged >= math.max(20, state.pace)
+    local need = needed(state)
+    local early = state.window_us == 0 and state.thr >= math.max(3, target * need) and judged >= math.max(20, state.pace)
     if judged < need and not early then
       return
     end
-    local refused = state.thr / judged
-    if refused > target then
-      local estimate = state.pace * (1 - refused) * rules(state).margin
-      failed(state, now_us, probing and math.max(state.base, estimate) or estimate)
+    if state.thr > target * judged then
+      -- one or two stray 429s are no verdict on the base
+      if is_probing(state) or state.thr >= 3 or judged >= 2 / target then
+        learn_refused(state, now_us, judged)
+      end
       return
     end
     -- a line that was not busy teaches nothing
@@ -325,22 +392,26 @@ do
     begin(state, now_us, 0)
   end
 
+  -- A small probe into a limit shows soon: no need to wait for the whole trial.
+  local function is_lost_probe(state, judged)
+    return is_probing(state) and state.pace < 1.25 * state.base and state.thr >= math.max(3, 0.1 * state.pace)
+      and state.thr > judged / 4
+  end
+
   function pace.learn(state, now_us, list)
     heal(state, now_us)
     local retry_ms = tally(state, list)
     local judged = state.ok + state.thr
-    local probing = state.pace > state.base
     if state.dark_us > 0 then
       learn_dark(state, now_us)
     elseif retry_ms > LONG_RETRY_MS and state.thr > 0 then
       learn_window(state, now_us, retry_ms)
     elseif judged >= math.max(10, 0.3 * state.pace) and state.thr > judged / 2 then
-      learn_flood(state, now_us, judged, probing)
-    elseif probing and state.pace / state.base < 1.25 and state.thr >= math.max(3, 0.1 * state.pace)
-      and state.thr > judged / 4 then
-      failed(state, now_us, state.base)
+      learn_flood(state, now_us, judged)
+    elseif is_lost_probe(state, judged) then
+      failed(state, now_us, fallback(state))
     else
-      learn_trial(state, now_us, judged, probing)
+      learn_trial(state, now_us, judged)
     end
   end
 end

@@ -3,7 +3,6 @@
 
 #include "conductor/redact.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,11 +41,7 @@ void failure_describe(const struct failure *failure, char *target, size_t size)
                                                 : "no whole answer from";
     char sentence[1024];
 
-    if (failure->code == CURLE_OPERATION_TIMEDOUT)
-        snprintf(sentence, sizeof sentence, "%s %s within %" PRId64 " ms; %s", what, failure->host,
-                 failure->timeout_ms, advice(failure));
-    else
-        snprintf(sentence, sizeof sentence, "%s %s: %s; %s", what, failure->host, cause,
-                 advice(failure));
+    snprintf(sentence, sizeof sentence, "%s %s: %s; %s", what, failure->host, cause,
+             advice(failure));
     redact_text(sentence, strlen(sentence), target, size);
 }

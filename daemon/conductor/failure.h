@@ -7,13 +7,11 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct failure {
     CURLcode code;
     const char *error_text; /* libcurl's error buffer; "" when it said nothing */
     const char *host;
-    int64_t timeout_ms;
     bool is_unsent;
 };
 

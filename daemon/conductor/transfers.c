@@ -174,11 +174,11 @@ static void report_failure(const struct transfer *transfer, CURLcode code, char 
         .code = code,
         .error_text = transfer->cut_off != NULL ? transfer->cut_off : transfer->curl_error,
         .host = transfer->target->endpoint.host,
-        .timeout_ms = transfer->target->timeout_ms,
         .is_unsent = is_unsent(transfer),
     };
 
     report->state = failure.is_unsent ? ANSWER_UNSENT : ANSWER_BROKEN;
+    report->http_status = 0;
     failure_describe(&failure, sentence, DETAIL_MAX_LEN + 1);
     report->failure = sentence;
 }
@@ -200,6 +200,11 @@ static void on_finished(CURL *easy, CURLcode code, void *user)
         .headers = &transfer->headers,
         .body = &transfer->answer,
     };
+    /* libcurl calls an answer whole that ended within its header. */
+    if (code == CURLE_OK && !transfer->headers_are_over) {
+        transfer->cut_off = "the connection closed within the header of the answer";
+        code = CURLE_PARTIAL_FILE;
+    }
     if (code != CURLE_OK)
         report_failure(transfer, code, sentence, &report);
     transfer->is_running = false;

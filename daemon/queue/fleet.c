@@ -21,6 +21,7 @@ struct fleet {
     struct server *server; /* borrows */
     struct event *timer;   /* owns */
     bool is_rate_due;      /* ours is still to be set */
+    bool is_rate_sent;     /* and not answered yet */
     bool is_rate_warned;
     double pace_logged;
     char state[160];
@@ -35,6 +36,7 @@ static void on_rate_reply(const redisReply *reply, void *user)
     struct fleet *fleet = user;
     const struct server *server = fleet->server;
 
+    fleet->is_rate_sent = false;
     if (reply == NULL)
         return; /* is still due at the next connection */
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -44,7 +46,8 @@ static void on_rate_reply(const redisReply *reply, void *user)
     fleet->is_rate_due = false;
     fleet->is_rate_warned = false;
     if (reply_int(reply_at(reply, 1), 0) == 1)
-        log_notice("rate.set", log_double("per_sec", server->per_sec), log_double("burst", server->burst),
+        log_notice("rate.set", log_double("per_sec", server->per_sec),
+                   log_double("burst", server->burst),
                    log_double("max_per_sec", server->max_per_sec),
                    log_str("before", reply_text(reply_at(reply, 2))));
 }
@@ -65,8 +68,8 @@ static void send_rate(struct fleet *fleet)
     script_args_text(&args, per_sec);
     script_args_text(&args, burst);
     script_args_text(&args, max_per_sec);
-    if (scripts_call(server->scripts, LUA_STEP_rate, &args, on_rate_reply, fleet) != RESULT_OK)
-        fleet->is_rate_due = true;
+    fleet->is_rate_sent =
+        scripts_call(server->scripts, LUA_STEP_rate, &args, on_rate_reply, fleet) == RESULT_OK;
 }
 
 void fleet_set_rate(struct fleet *fleet)
@@ -98,13 +101,16 @@ void fleet_note_rate(struct fleet *fleet, const char *rate)
                    is_near(values[2], server->max_per_sec);
     if (!is_ours && !fleet->is_rate_due && !fleet->is_rate_warned) {
         fleet->is_rate_warned = true;
-        log_warn("rate.differs", log_double("fleet_per_sec", values[0]), log_double("own_per_sec", server->per_sec),
-                 log_double("fleet_burst", values[1]), log_double("own_burst", server->burst),
-                 log_double("fleet_max_per_sec", values[2]), log_double("own_max_per_sec", server->max_per_sec),
+        log_warn("rate.differs", log_double("fleet_per_sec", values[0]),
+                 log_double("own_per_sec", server->per_sec), log_double("fleet_burst", values[1]),
+                 log_double("own_burst", server->burst), log_double("fleet_max_per_sec", values[2]),
+                 log_double("own_max_per_sec", server->max_per_sec),
                  log_str("now", "the fleet's holds: the instance started or reloaded last set it"));
     }
-    if (fleet->pace_logged == 0 || fabs(values[3] - fleet->pace_logged) > 0.1 * fleet->pace_logged) {
-        log_notice("pace.changed", log_double("per_sec", values[3]), log_double("before", fleet->pace_logged));
+    if (fleet->pace_logged == 0 ||
+        fabs(values[3] - fleet->pace_logged) > 0.1 * fleet->pace_logged) {
+        log_notice("pace.changed", log_double("per_sec", values[3]),
+                   log_double("before", fleet->pace_logged));
         fleet->pace_logged = values[3];
     }
 }
@@ -115,7 +121,8 @@ static void on_info_reply(const redisReply *reply, void *user)
     if (reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR)
-        log_info("redis.unchecked", log_bytes("reply", reply->str, reply->len < 120 ? reply->len : 120),
+        log_info("redis.unchecked",
+                 log_bytes("reply", reply->str, reply->len < 120 ? reply->len : 120),
                  log_str("now", "version, persistence and eviction of Redis are not looked at"));
     else
         server_check_info(reply_text(reply), reply_len(reply));
@@ -156,14 +163,38 @@ static void write_instance(struct fleet *fleet)
     char ttl[24];
     size_t lens[MAX_FIELDS];
 
-    text_copy(instance, sizeof instance, server->owner, at == NULL ? strlen(server->owner) : (size_t)(at - server->owner));
-    const int64_t values[] = {getpid(), QUEUE_SCHEMA, fleet->in_flight, fleet->waiting, fleet->started_ms, fleet->progress_ms};
+    text_copy(instance, sizeof instance, server->owner,
+              at == NULL ? strlen(server->owner) : (size_t)(at - server->owner));
+    const int64_t values[] = {getpid(),       QUEUE_SCHEMA,      fleet->in_flight,
+                              fleet->waiting, fleet->started_ms, fleet->progress_ms};
     for (size_t i = 0; i < 6; i++)
         snprintf(numbers[i], sizeof numbers[i], "%" PRId64, values[i]);
-    const char *hset[] = {"HSET", server->keys.instance, "instance", instance, "hostId", at == NULL ? "" : at + 1,
-                          "pid", numbers[0], "boot", server->boot, "version", AUTHLINKD_VERSION, "schema", numbers[1],
-                          "keyFp", server->key_fp, "state", fleet->state, "inFlight", numbers[2], "waiting", numbers[3],
-                          "startedMs", numbers[4], "lastProgressMs", numbers[5]};
+    const char *hset[] = {"HSET",
+                          server->keys.instance,
+                          "instance",
+                          instance,
+                          "hostId",
+                          at == NULL ? "" : at + 1,
+                          "pid",
+                          numbers[0],
+                          "boot",
+                          server->boot,
+                          "version",
+                          AUTHLINKD_VERSION,
+                          "schema",
+                          numbers[1],
+                          "keyFp",
+                          server->key_fp,
+                          "state",
+                          fleet->state,
+                          "inFlight",
+                          numbers[2],
+                          "waiting",
+                          numbers[3],
+                          "startedMs",
+                          numbers[4],
+                          "lastProgressMs",
+                          numbers[5]};
     const int count = sizeof hset / sizeof hset[0];
     for (int i = 0; i < count; i++)
         lens[i] = strlen(hset[i]);
@@ -185,7 +216,11 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
     (void)what;
     if (fleet->started_ms == 0)
         fleet->started_ms = server_now_ms(server);
-    fleet->progress_ms = server->last_reply_us == 0 ? 0 : server->clock_offset_ms + server->last_reply_us / US_PER_MS;
+    fleet->progress_ms = server->last_reply_us == 0
+                             ? 0
+                             : server->clock_offset_ms + server->last_reply_us / US_PER_MS;
+    if (link_is_up(server->link) && fleet->is_rate_due && !fleet->is_rate_sent)
+        send_rate(fleet); /* it was refused */
     if (link_is_up(server->link) && fleet->started_ms != 0)
         write_instance(fleet);
     else

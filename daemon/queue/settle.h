@@ -26,7 +26,7 @@ struct settler *settler_new(struct event_base *base, struct server *server,
 /* Accepts NULL. Returns NULL. The jobs in it stay their owner's. */
 struct settler *settler_free(struct settler *settler);
 
-/* Takes the job; copies the outcome. Sent at the end of this loop turn, if one can be sent. */
+/* Takes the job; copies the outcome. Sent at the end of this loop turn; under load, with others. */
 MUST_CHECK enum result settler_add(struct settler *settler, struct job *job,
                                    const struct outcome *outcome);
 

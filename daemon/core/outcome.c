@@ -77,7 +77,7 @@ static enum meaning meaning_of(const struct answer *answer)
         return MEANS_ACCOUNT;
     /* A connection that is not set up waits for a person; trying again does not help. */
     if (meaning == MEANS_CONFLICT && text_starts_with(answer->error_code, "INTEGRATION_CONNECTION_"))
-        return MEANS_REFUSED;
+        meaning = MEANS_REFUSED;
     /* The API's own word on a refusal: it may pass. Its word that a failure stays is not taken:
      * a failure ends by attempts and age, never at once. */
     if (meaning == MEANS_REFUSED && answer->should_retry == SHOULD_RETRY_YES)

@@ -1,8 +1,8 @@
 /*
  * retry.h - when to try a job again, and when to stop.
  *
- * Pure. Full jitter: a random share of min(base * 2^attempts, max), so that many
- * jobs that failed at once do not come back at once.
+ * Pure. Full jitter: a random share of min(base * 2^(attempts - 1), max), so that
+ * many jobs that failed at once do not come back at once.
  *
  * Sources  AWS Architecture Blog, "Exponential Backoff And Jitter" (full jitter).
  */

@@ -36,6 +36,7 @@ void world_open(struct server *server)
 void world_close(void)
 {
     world_forget();
+    free(world.replies);
     redisFree(world.redis);
 }
 
@@ -71,13 +72,24 @@ void world_forget(void)
         freeReplyObject(world.replies[--world.reply_count]);
 }
 
+static void keep(redisReply *reply)
+{
+    if (world.reply_count == world.reply_capacity) {
+        world.reply_capacity = 2 * world.reply_capacity + 64;
+        world.replies = realloc(world.replies, world.reply_capacity * sizeof *world.replies);
+        if (world.replies == NULL)
+            ck_abort_msg("out of memory");
+    }
+    world.replies[world.reply_count++] = reply;
+}
+
 redisReply *world_command(int count, const char **words, const size_t *lens)
 {
     redisReply *reply = redisCommandArgv(world.redis, count, words, lens);
 
-    if (reply == NULL || world.reply_count == WORLD_REPLIES)
-        ck_abort_msg("no reply to %s, or too many: %s", words[0], world.redis->errstr);
-    world.replies[world.reply_count++] = reply;
+    if (reply == NULL)
+        ck_abort_msg("no reply to %s: %s", words[0], world.redis->errstr);
+    keep(reply);
     return reply;
 }
 

@@ -17,18 +17,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORLD_PREFIX  "{t}"
-#define WORLD_REPLIES 4096
-#define OWNER         "host-a@h1"
-#define OTHER_OWNER   "host-b@h2"
-#define BOOT          "b00t000000000001"
-#define OLD_BOOT      "b00t000000000000"
-#define KEY_FP        "0123456789ab"
-#define OTHER_KEY_FP  "ba9876543210"
-#define LEASE         OWNER "/" BOOT "/1"
-#define LEASE_2       OWNER "/" BOOT "/2"
-#define OLD_LEASE     OWNER "/" OLD_BOOT "/7"
-#define OTHER_LEASE   OTHER_OWNER "/b00t00000000000f/1"
+#define WORLD_PREFIX "{t}"
+#define OWNER        "host-a@h1"
+#define OTHER_OWNER  "host-b@h2"
+#define BOOT         "b00t000000000001"
+#define OLD_BOOT     "b00t000000000000"
+#define KEY_FP       "0123456789ab"
+#define OTHER_KEY_FP "ba9876543210"
+#define LEASE        OWNER "/" BOOT "/1"
+#define LEASE_2      OWNER "/" BOOT "/2"
+#define OLD_LEASE    OWNER "/" OLD_BOOT "/7"
+#define OTHER_LEASE  OTHER_OWNER "/b00t00000000000f/1"
 
 /* Everything at its default; a fast pace, so that a claim is never short of slots. */
 #define SETTINGS_BUT(changes)                                                                      \
@@ -42,8 +41,8 @@
 struct world {
     redisContext *redis;
     char digests[LUA_STEP_COUNT][41];
-    redisReply *replies[WORLD_REPLIES]; /* owns */
-    int reply_count;
+    redisReply **replies; /* owns */
+    size_t reply_count, reply_capacity;
     bool law_is_off; /* this test harms the data by hand */
     /* What carries calls of steps, where a test stands in for the network; NULL: lost. */
     redisReply *(*transport)(int count, const char **words);

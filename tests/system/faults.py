@@ -100,3 +100,35 @@ class Watch:
 
 def wait_ready(world, count, what=None):
     wait_for(lambda: world.stats().get("ready", 0) >= count, what or f"{count} links")
+
+
+def wait_in_flight(world, count=1):
+    """Until so many requests lie at the API."""
+    wait_for(lambda: world.fake.get("stats")["inFlight"] >= count, f"{count} requests in flight")
+
+
+def redis_now_ms(world):
+    seconds, micros = world.r("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def wait_leases_over(world):
+    """Until the deadline of every lease that stands now has passed, by the clock of Redis."""
+    flat = world.r("ZRANGE", "authlink:leases", 0, -1, "WITHSCORES")
+    last_ms = max(float(score) for score in flat[1::2])
+    wait_for(lambda: redis_now_ms(world) > last_ms, "the leases to be over", 120)
+
+
+def set_pause(world):
+    """As `authlinkctl pause` does."""
+    now_ms = redis_now_ms(world)
+    world.r("HSET", "authlink:holds", "pause", f"{now_ms} 0 {now_ms} 1000 - test")
+
+
+def end_pause(world):
+    world.r("HDEL", "authlink:holds", "pause")
+
+
+def reconnect(world):
+    world.r.close()
+    world.r = world.redis.client()

@@ -392,9 +392,12 @@ class World:
         return {flat[i].decode(): int(flat[i + 1]) for i in range(0, len(flat), 2)}
 
     def backlog(self):
-        """(queue, delayed, leases, inflight)"""
-        return (self.r("LLEN", "authlink:queue"), self.r("ZCARD", "authlink:delayed"),
-                self.r("ZCARD", "authlink:leases"), self.r("HLEN", "authlink:inflight"))
+        """(queue, delayed, leases, inflight), in one look: a job on its way is in one of them."""
+        self.r("MULTI")
+        self.r("LLEN", "authlink:queue")
+        for command, key in (("ZCARD", "delayed"), ("ZCARD", "leases"), ("HLEN", "inflight")):
+            self.r(command, "authlink:" + key)
+        return tuple(self.r("EXEC"))
 
     def dead(self):
         letters = []

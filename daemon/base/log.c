@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 /* journald splits lines at 48 KiB; ours stay far below, so one event stays one entry. */
 #define MAX_LINE_BYTES  32768
 #define MAX_VALUE_BYTES 1024
+/* Of a value whose every byte is escaped; a dozen of them fit into a line, which so stays whole. */
+#define MAX_ESCAPED_BYTES 2048
 
 /* The only global state of the program. */
 static enum log_level max_level = LOG_LEVEL_INFO;
@@ -112,6 +115,8 @@ static bool is_plain(const char *text, size_t len)
 /* The one place where texts from outside are made harmless: quoted, every control byte escaped. */
 static void append_text(struct buffer *line, const char *text, size_t len, bool always_quoted)
 {
+    size_t max_line_len = line->len + MAX_ESCAPED_BYTES;
+
     if (len > MAX_VALUE_BYTES)
         len = MAX_VALUE_BYTES;
     if (!always_quoted && is_plain(text, len)) {
@@ -119,7 +124,7 @@ static void append_text(struct buffer *line, const char *text, size_t len, bool 
         return;
     }
     buffer_append_char(line, '"');
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len && line->len < max_line_len; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte == '"' || byte == '\\')
             buffer_append_format(line, "\\%c", byte);
@@ -129,6 +134,15 @@ static void append_text(struct buffer *line, const char *text, size_t len, bool 
             buffer_append_char(line, (char)byte);
     }
     buffer_append_char(line, '"');
+}
+
+/* JSON has no word for inf and nan: they are texts there. */
+static void append_real(struct buffer *line, double real, bool always_quoted)
+{
+    char digits[32];
+
+    snprintf(digits, sizeof digits, "%.6g", real);
+    append_text(line, digits, strlen(digits), always_quoted && !isfinite(real));
 }
 
 static void append_value(struct buffer *line, const struct log_field *field, bool always_quoted)
@@ -143,7 +157,7 @@ static void append_value(struct buffer *line, const struct log_field *field, boo
         buffer_append_format(line, "%jd", (intmax_t)field->value.number);
         break;
     case LOG_FIELD_DOUBLE:
-        buffer_append_format(line, "%.6g", field->value.real);
+        append_real(line, field->value.real, always_quoted);
         break;
     }
 }

@@ -202,7 +202,7 @@ static void send_outstanding(struct settler *settler)
 
 static void send_next(struct settler *settler)
 {
-    if (settler->outstanding.count == 0)
+    if (settler->outstanding.count == 0 && settler->waiting.count > 0)
         fill_outstanding(settler);
     if (settler->outstanding.count > 0)
         send_outstanding(settler);

@@ -53,17 +53,17 @@ do
   local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
   local SKIP_US = SEC            -- logs of a second forget
   local SEARCH_END = 1.05
-  local SEARCH_STEP = 4          -- the search may be bolder than a free probe: hi bounds it
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local MAX_DARK_US = 16 * SEC
   local SHORT_STOP_US = 2 * SEC
   local LONG_STOP_US = 5 * SEC
   local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
+  local OUTAGE_US = 120 * SEC
   local WINDOW_KEPT_US = 3600 * SEC  -- it may have been an outage
 
-  -- What differs between a known and an unknown limit.
-  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, trial_sec = 5, judged = 400 }
-  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, trial_sec = 1, judged = 50 }
+  -- What differs between a known and an unknown limit. search: how much bolder than a free probe, for hi bounds it.
+  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, search = 16, trial_sec = 5, judged = 400 }
+  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, search = 4, trial_sec = 1, judged = 50 }
 
   local function rules(state)
     return state.per_sec > 0 and KNOWN or UNKNOWN
@@ -161,13 +161,14 @@ do
   end
 
   function pace.reserve(state, now_us, want)
-    local slots, next_us, gap = {}, state.next_us, gap_us(state)
-    while #slots < math.min(want, MAX_SLOTS) and next_us <= now_us + HORIZON_US do
-      slots[#slots + 1] = math.max(next_us, now_us)
-      next_us = next_us + gap
-      if state.dark_us > 0 then
+    local slots, gap = {}, gap_us(state)
+    local most = state.dark_us > 0 and 1 or math.min(want, MAX_SLOTS)
+    for i = 1, most do
+      local slot_us = state.next_us + (i - 1) * gap
+      if slot_us > now_us + HORIZON_US then
         break
       end
+      slots[i] = math.max(slot_us, now_us)
     end
     return slots
   end
@@ -218,8 +219,9 @@ do
     return math.min(state.pace, math.max(accepted, state.pace / (cycle_us >= CYCLE_US and 16 or 2)))
   end
 
+  -- A stop of minutes is an outage, or a window too long to wait for.
   local function note_window(state, length_us)
-    if length_us > SHORT_STOP_US then
+    if length_us > SHORT_STOP_US and length_us < OUTAGE_US then
       state.window_us = math.min(MAX_WINDOW_US, math.max(state.window_us, length_us))
     end
   end
@@ -311,7 +313,8 @@ do
   -- More than half refused. In a long window that is its end, and the share of 429s tells no rate.
   local function learn_flood(state, now_us, judged)
     if state.ok > 0 and state.window_us == 0 then
-      failed(state, now_us, is_probing(state) and fallback(state) or state.pace * math.max(1 / 8, 1 - state.thr / judged))
+      local to = state.pace * math.max(1 / 8, 1 - state.thr / judged)
+      failed(state, now_us, is_probing(state) and fallback(state) or to)
     elseif judged >= math.max(20, state.pace) then
       stop(state, now_us)
     end
@@ -332,7 +335,8 @@ do
 
   local function search(state)
     state.step = math.min(2 * state.step, 1)
-    state.pace = limited(state, math.min((state.base + state.hi) / 2, state.base * (1 + SEARCH_STEP * state.step)))
+    local bold = state.base * (1 + rules(state).search * state.step)
+    state.pace = limited(state, math.min((state.base + state.hi) / 2, bold))
   end
 
   -- Wait 200 answers for each 429 that the last free probe cost, but not for ever: the limit may have grown.
@@ -374,7 +378,8 @@ do
   local function learn_trial(state, now_us, judged)
     local target = rules(state).target
     local need = needed(state)
-    local early = state.window_us == 0 and state.thr >= math.max(3, target * need) and judged >= math.max(20, state.pace)
+    local early = state.window_us == 0 and state.thr >= math.max(3, target * need)
+      and judged >= math.max(20, state.pace)
     if judged < need and not early then
       return
     end

@@ -1,0 +1,208 @@
+#!/usr/bin/env lua5.1
+-- test_learning.lua - what pace.lua learns from answers, rule by rule.
+package.path = 'tests/pace/?.lua;' .. package.path
+local check = require('check')
+local pace = require('shared_pace')
+local random = require('random')
+local support = require('support')
+local NOW, SEC = support.NOW_US, support.SEC
+
+local function all()
+  return true
+end
+
+local function none()
+  return false
+end
+
+-- A state that found `rate` and waits before it probes again.
+local function settled(rate, more)
+  local state = support.started(0, 1, 100000)
+  state.pace, state.base, state.hi, state.step, state.proven = rate, rate, 1.02 * rate, 0.02, rate
+  state.wait_us = NOW
+  for name, value in pairs(more or {}) do
+    state[name] = value
+  end
+  return state
+end
+
+-- count answers that this trial judges, the first `refused` of them 429s.
+local function trial(state, count, refused)
+  local list = {}
+  for i = 1, count do
+    list[i] = { slotUs = state.from_us + i * 10, accepted = i > refused }
+  end
+  return list
+end
+
+check.that('an unknown limit that refuses nothing is doubled up to max_per_sec and no farther', function()
+  local state = support.started(0, 1, 300)
+  state = support.run(state, NOW, NOW + 30 * SEC, all, function(now_state)
+    check.between(now_state.pace, 10, 300, 'pace')
+  end)
+  check.equal(state.pace, 300, 'pace')
+end)
+
+check.that('a known limit is never exceeded, whatever is accepted', function()
+  support.run(support.started(100), NOW, NOW + 120 * SEC, all, function(state)
+    check.between(state.pace, 0, 99.5, 'pace')
+  end)
+end)
+
+local few = { { name = 'one', refused = 1 }, { name = 'two', refused = 2 } }
+check.rows('stray 429s are no verdict on the base', few, function(row)
+  local state = settled(20)
+  state = support.settle(state, NOW + SEC, trial(state, 60, row.refused))
+  check.equal(state.pace, 20, 'pace')
+  check.equal(state.thr, row.refused, '429s of the trial, which goes on')
+end)
+
+check.that('three 429s in a trial are a verdict', function()
+  local state = settled(20)
+  state = support.settle(state, NOW + SEC, trial(state, 60, 3))
+  check.between(state.pace, 18, 19, 'pace')
+  check.equal(state.hi, 20, 'hi')
+end)
+
+check.that('one 429 is enough against a probe', function()
+  local state = settled(20, { pace = 20.4, hi = 0 })
+  state = support.settle(state, NOW + SEC, trial(state, 60, 1))
+  check.equal(state.pace, 20, 'pace')
+  check.equal(state.hi, 20.4, 'hi')
+end)
+
+check.that('a free probe that climbed goes back to where it began', function()
+  local state = settled(20, { pace = 40, base = 30, hi = 0, proven = 20 })
+  state = support.settle(state, NOW + SEC, trial(state, 20, 14))
+  check.equal(state.pace, 20, 'pace')
+  check.equal(state.hi, 40, 'hi')
+end)
+
+check.that('a line that was not busy teaches nothing', function()
+  local state = settled(20, { pace = 20.4, hi = 0, dry_us = 60 * SEC })
+  state = support.settle(state, NOW + SEC, trial(state, 100, 0))
+  check.equal(state.base, 20, 'base')
+end)
+
+check.that('far too fast is cut by the share that was refused, to an eighth at most', function()
+  local state = settled(80)
+  state = support.settle(state, NOW + SEC, trial(state, 100, 70))
+  check.between(state.pace, 23.9, 24.1, 'pace')
+  state = settled(80)
+  state = support.settle(state, NOW + SEC, trial(state, 100, 99))
+  check.equal(state.pace, 10, 'pace')
+end)
+
+check.that('while nothing is accepted one request is tried after 1, 2, 4, 8, 16, 16 s', function()
+  local state = settled(20, { burst = 50 })
+  state = support.settle(state, NOW, trial(state, 40, 40))
+  local now = NOW
+  for _, gap in ipairs({ 1, 2, 4, 8, 16, 16 }) do
+    check.equal(state.dark_us, gap * SEC, 'gap')
+    local before, slots
+    state, before = support.claim(state, now + gap * SEC - 300000, 256)
+    check.equal(#before, 0, 'slots before the gap is over')
+    now = now + gap * SEC
+    state, slots = support.claim(state, now, 256)
+    check.equal(#slots, 1, 'slots')
+    state = support.settle(state, now, support.answers(slots, false))
+  end
+end)
+
+check.that('the first answer accepted ends the dark, and a long stop makes trials as long', function()
+  local state = settled(20, { acc = 400, since_us = NOW - 30 * SEC })
+  state = support.settle(state, NOW, trial(state, 40, 40))
+  local now
+  state, now = support.run(state, NOW, NOW + 16 * SEC, function(slot_us)
+    return slot_us > NOW + 14 * SEC
+  end)
+  check.equal(state.dark_us, 0, 'dark')
+  check.between(state.pace, 8.5, 8.9, 'pace: 401 accepted in 45 s')
+  check.between(state.window_us, 14 * SEC, 16 * SEC, 'window')
+  local base = state.base
+  state, now = support.run(state, now, now + 13 * SEC, all)
+  check.equal(state.base, base, 'base within the window')
+  state = support.run(state, now, now + 8 * SEC, all)
+  check.between(state.pace, 1.01 * base, 1.2 * base, 'pace after it')
+end)
+
+check.that('a stop of minutes makes no window', function()
+  local state = settled(20)
+  state = support.settle(state, NOW, trial(state, 40, 40))
+  state = support.run(state, NOW, NOW + 200 * SEC, function(slot_us)
+    return slot_us > NOW + 150 * SEC
+  end)
+  check.equal(state.dark_us, 0, 'dark')
+  check.equal(state.window_us, 0, 'window')
+end)
+
+check.that('a window is forgotten an hour after the last stop', function()
+  local state = settled(20, { window_us = 60 * SEC, stop_us = NOW, pace = 20.4, hi = 0 })
+  state = support.settle(state, NOW + 3599 * SEC, trial(state, 2000, 0))
+  check.equal(state.window_us, 60 * SEC, 'window')
+  state.dry_us = 0
+  state = support.settle(state, NOW + 3601 * SEC, trial(state, 2000, 0))
+  check.equal(state.window_us, 0, 'window')
+end)
+
+check.that('in a long window a streak of 429s is its end and no measure of the rate', function()
+  local state = settled(100, { window_us = 50 * SEC, stop_us = NOW, acc = 30000, since_us = NOW - 300 * SEC })
+  state = support.settle(state, NOW, trial(state, 60, 58))
+  check.equal(state.pace, 100, 'pace')
+  state = support.settle(state, NOW, trial(state, 100, 98))
+  check.equal(state.dark_us, SEC, 'dark')
+end)
+
+local retries = {
+  { name = '3 s', ms = 3000, stands_sec = 3 },
+  { name = '90 s', ms = 90000, stands_sec = 90 },
+  { name = '10 minutes', ms = 600000, stands_sec = 600 },
+  { name = 'a day is ten minutes', ms = 86400000, stands_sec = 600 },
+  { name = 'absurd', ms = 1e30, stands_sec = 600 },
+  { name = '2 s delays its job only', ms = 2000, stands_sec = 0 },
+  { name = 'none', ms = 0, stands_sec = 0 },
+}
+check.rows('the line stands still for a Retry-After over 2 s, at most ten minutes', retries, function(row)
+  local state, slots = support.claim(support.started(100), NOW, 2)
+  local list = support.answers(slots, true)
+  list[2].accepted, list[2].retryAfterMs = false, row.ms
+  state = support.settle(state, NOW, list)
+  local expected = math.max(NOW + row.stands_sec * SEC, NOW + 2 * SEC / 99.5)
+  check.between(state.next_us, expected - 1, expected + 1, 'next')
+end)
+
+check.that('Retry-After of a whole window tells the rate, also in the middle of a probe', function()
+  local state = settled(200, { pace = 300, hi = 0, acc = 6000, since_us = NOW - 20 * SEC })
+  local list = trial(state, 10, 1)
+  list[1].retryAfterMs = 40000
+  state = support.settle(state, NOW, list)
+  check.between(state.pace, 97, 101, 'pace: 6,009 accepted in 60 s')
+  check.equal(state.window_us, 40 * SEC, 'window')
+end)
+
+check.that('the order of the answers within a settle is nothing to the pace', function()
+  local dice = random.new(5)
+  for round = 1, 200 do
+    local state = settled(5 + 50 * dice.uniform(), { first = round % 2, hi = round % 3 * 30, pace = 60 })
+    local list = {}
+    for i = 1, 1 + math.floor(100 * dice.uniform()) do
+      list[i] = { slotUs = NOW + math.floor(2 * SEC * (dice.uniform() - 0.2)), accepted = dice.uniform() > 0.1,
+        retryAfterMs = round % 5 == 0 and math.floor(5000 * dice.uniform()) or nil }
+    end
+    local one = table.concat(pace.fields(support.settle(support.stored(state), NOW + SEC, list)), ' ')
+    for i = #list, 2, -1 do
+      local j = 1 + math.floor(i * dice.uniform())
+      list[i], list[j] = list[j], list[i]
+    end
+    check.equal(table.concat(pace.fields(support.settle(support.stored(state), NOW + SEC, list)), ' '), one, 'state')
+  end
+end)
+
+check.that('nothing accepted for ten minutes leaves a line that moves', function()
+  local state = support.run(support.started(0), NOW, NOW + 600 * SEC, none)
+  check.between(state.next_us, NOW + 600 * SEC - SEC, NOW + 617 * SEC, 'next')
+  state = support.run(state, NOW + 620 * SEC, NOW + 900 * SEC, all)
+  check.between(state.pace, 10, 500, 'pace four minutes after')
+end)
+
+check.finish()

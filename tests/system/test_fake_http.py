@@ -976,13 +976,18 @@ class CommandLine(FakeCase):
                 self.assertEqual((run.returncode, run.stdout), (2, ""))
                 self.assertIn(reason, run.stderr)
 
-    def test_help_names_every_setting(self):
+    def test_help_names_every_setting_and_every_member_of_a_fault(self):
         run = self.run_fake("--help")
         self.assertEqual(run.returncode, 0)
         names = list(self.fake.get("settings"))
         self.assertGreater(len(names), 30)
         for name in names:
             self.assertIn("--" + re.sub(r"[A-Z]", lambda match: "-" + match[0].lower(), name), run.stdout)
+        self.fake.post("faults", {"headers": {}, "set": {}, "unset": []})
+        members = set(self.fake.get("faults")[0]) - {"seen", "applied"}
+        self.assertGreater(len(members), 30)
+        for name in members:
+            self.assertIn(f"\n  {name}\n", run.stdout)
 
     def test_a_port_that_is_taken_exits_1(self):
         with socket.socket() as taken:

@@ -215,8 +215,8 @@ static void on_timer(evutil_socket_t fd, short events, void *user)
     if (connection->state == CONNECTION_WAITING) {
         delivery_go_on(connection);
         advance(connection);
-    } else if (connection->state == CONNECTION_READING) {
-        delivery_close(connection); /* idle */
+    } else if (connection->state == CONNECTION_READING && connection->input.len == 0) {
+        delivery_close(connection); /* idle, not in the midst of a request */
     }
     leave_callback(connection);
 }

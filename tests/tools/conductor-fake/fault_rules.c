@@ -8,71 +8,58 @@
 static const char *const points[] = {"request", "accept", "head", "body", NULL};
 static const char *const drops[] = {"none", "close", "rst", "stall", NULL};
 
-#define AT(member) offsetof(struct fault, member)
-#define TEXT(name, member)                                                                         \
-    {                                                                                              \
-        name, FIELD_TEXT, AT(member), 0, 0, NULL, NULL                                             \
-    }
-#define FLAG(name, member)                                                                         \
-    {                                                                                              \
-        name, FIELD_FLAG, AT(member), 0, 1, NULL, NULL                                             \
-    }
-#define COUNT(name, member)                                                                        \
-    {                                                                                              \
-        name, FIELD_INT, AT(member), 0, 1e15, NULL, NULL                                           \
-    }
-#define MILLIS(name, member)                                                                       \
-    {                                                                                              \
-        name, FIELD_INT, AT(member), 0, 86400000, NULL, NULL                                       \
-    }
-#define CHOICE(name, member, x)                                                                    \
-    {                                                                                              \
-        name, FIELD_CHOICE, AT(member), 0, 0, x, NULL                                              \
-    }
-
 /* clang-format off */
-static const struct field fields[] = {
-    TEXT("method", method),
-    TEXT("path", path),
-    TEXT("endUserId", end_user_id),
-    TEXT("endUserPrefix", end_user_prefix),
-    TEXT("key", key),
-    COUNT("attempt", attempt),
-    COUNT("attemptsUpTo", attempts_up_to),
-    COUNT("nth", nth),
-    COUNT("every", every),
-    {"probability", FIELD_REAL, AT(probability), 0, 1, NULL, NULL},
-    COUNT("seed", seed),
-    COUNT("times", times),
-    CHOICE("at", at, points),
-    CHOICE("drop", drop, drops),
-    FLAG("commit", commit),
-    {"status", FIELD_INT, AT(status), 200, 599, NULL, NULL},
-    CHOICE("body", body, body_kind_names),
-    TEXT("bodyText", body_text),
-    TEXT("contentType", content_type),
-    TEXT("type", type),
-    TEXT("code", code),
-    TEXT("message", message),
-    TEXT("integrationCode", integration_code),
-    TEXT("linkHost", link_host),
-    {"expiresInSec", FIELD_INT, AT(expires_in_sec), -1e9, 1e9, NULL, NULL},
-    MILLIS("delayMs", delay_ms),
-    MILLIS("bodyDelayMs", body_delay_ms),
-    COUNT("pieceBytes", piece_bytes),
-    MILLIS("pieceDelayMs", piece_delay_ms),
-    COUNT("cutAfterBytes", cut_after_bytes),
-    {"padBytes", FIELD_INT, AT(pad_bytes), 0, 64 * 1024 * 1024, NULL, NULL},
-    FLAG("chunked", chunked),
-    FLAG("closeAfter", close_after),
+#define AT(member)                    offsetof(struct fault, member)
+#define TEXT(name, member, help)      {name, FIELD_TEXT, AT(member), 0, 0, NULL, help}
+#define FLAG(name, member, help)      {name, FIELD_FLAG, AT(member), 0, 1, NULL, help}
+#define COUNT(name, member, help)     {name, FIELD_INT, AT(member), 0, 1e15, NULL, help}
+#define MILLIS(name, member, help)    {name, FIELD_INT, AT(member), 0, 86400000, NULL, help}
+#define CHOICE(name, member, x, help) {name, FIELD_CHOICE, AT(member), 0, 0, x, help}
+
+const struct field fault_fields[] = {
+    TEXT("method", method, "condition: the method"),
+    TEXT("path", path, "condition: the path"),
+    TEXT("endUserId", end_user_id, "condition: whom it is about"),
+    TEXT("endUserPrefix", end_user_prefix, "condition: how the ID of the end user begins"),
+    TEXT("key", key, "condition: the secret key sent"),
+    COUNT("attempt", attempt, "condition: the end user's request of this number"),
+    COUNT("attemptsUpTo", attempts_up_to, "condition: the end user's first so many requests"),
+    COUNT("nth", nth, "condition: the request of this number among those that meet the above"),
+    COUNT("every", every, "condition: every so many of those"),
+    {"probability", FIELD_REAL, AT(probability), 0, 1, NULL, "condition: chance of each of those (1)"},
+    COUNT("seed", seed, "of the probability (0)"),
+    COUNT("times", times, "then the rule is spent; 0: never (0)"),
+    CHOICE("at", at, points, "where a drop happens (request)"),
+    CHOICE("drop", drop, drops, "how the connection ends instead of an answer (none)"),
+    FLAG("commit", commit, "the session is created and counted, whatever is answered"),
+    {"status", FIELD_INT, AT(status), 200, 599, NULL, "of the answer; 0: as the API would (0)"},
+    CHOICE("body", body, body_kind_names, "of the answer (auto: real for 2xx, none for 3xx, else the envelope)"),
+    TEXT("bodyText", body_text, "body, as it stands"),
+    TEXT("contentType", content_type, "Content-Type"),
+    TEXT("type", type, "the envelope's type"),
+    TEXT("code", code, "the envelope's code"),
+    TEXT("message", message, "the envelope's message"),
+    TEXT("integrationCode", integration_code, "the envelope's integrationCode"),
+    TEXT("linkHost", link_host, "host of the link"),
+    {"expiresInSec", FIELD_INT, AT(expires_in_sec), -1e9, 1e9, NULL, "life of the link, may be negative; 0: as asked (0)"},
+    MILLIS("delayMs", delay_ms, "before the head (0)"),
+    MILLIS("bodyDelayMs", body_delay_ms, "between head and body (0)"),
+    COUNT("pieceBytes", piece_bytes, "the body goes out in pieces, or chunks, of this size; 0: whole (0)"),
+    MILLIS("pieceDelayMs", piece_delay_ms, "between pieces (0)"),
+    COUNT("cutAfterBytes", cut_after_bytes, "so much of the body is sent before a drop at the body (0)"),
+    {"padBytes", FIELD_INT, AT(pad_bytes), 0, 64 * 1024 * 1024, NULL, "blanks behind the body (0)"},
+    FLAG("chunked", chunked, "in chunks, without Content-Length"),
+    FLAG("closeAfter", close_after, "Connection: close, and then it is"),
 };
 /* clang-format on */
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+#define FIELD_COUNT (sizeof fault_fields / sizeof fault_fields[0])
+
+const size_t fault_field_count = FIELD_COUNT;
 
 static void free_fault(struct fault *fault)
 {
-    fields_done(fields, FIELD_COUNT, fault);
+    fields_done(fault_fields, FIELD_COUNT, fault);
     cJSON_Delete(fault->headers);
     cJSON_Delete(fault->set);
     cJSON_Delete(fault->unset);
@@ -144,7 +131,7 @@ static enum result read_members(struct fault *fault, const cJSON *rule,
 
     cJSON_ArrayForEach(value, rule)
     {
-        const struct field *field = field_find(fields, FIELD_COUNT, value->string);
+        const struct field *field = field_find(fault_fields, FIELD_COUNT, value->string);
         enum result result = field != NULL ? field_set_json(field, fault, value, reterr_reason)
                                            : set_tree(fault, value, reterr_reason);
         if (result == RESULT_NOT_FOUND) {
@@ -224,8 +211,8 @@ void faults_append_json(const struct faults *faults, struct buffer *json)
         buffer_append_format(json, "%s{\"seen\":%" PRId64 ",\"applied\":%" PRId64,
                              fault == faults->first ? "" : ",", fault->seen, fault->applied);
         for (size_t i = 0; i < FIELD_COUNT; i++) {
-            buffer_append_format(json, ",\"%s\":", fields[i].name);
-            field_append_json(&fields[i], fault, json);
+            buffer_append_format(json, ",\"%s\":", fault_fields[i].name);
+            field_append_json(&fault_fields[i], fault, json);
         }
         append_tree(json, "headers", fault->headers);
         append_tree(json, "set", fault->set);

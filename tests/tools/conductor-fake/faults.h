@@ -82,6 +82,10 @@ struct faults {
     struct fault *last;
 };
 
+/* The members of a rule but `headers`, `set` and `unset`. */
+extern const struct field fault_fields[];
+extern const size_t fault_field_count;
+
 /* What the conditions are asked about. Empty texts where something is not known. */
 struct fault_subject {
     struct http_text method;

@@ -34,21 +34,25 @@ static void option_name(const char *setting, char target[NAME_MAX_LEN + 1])
     target[len] = '\0';
 }
 
+static void print_field(const struct field *field, const char *name, const char *value)
+{
+    printf("  %s%s\n        %s", name, value, field->help);
+    for (int i = 0; field->choices != NULL && field->choices[i] != NULL; i++)
+        printf("%s%s", i == 0 ? ": " : ", ", field->choices[i]);
+    putchar('\n');
+}
+
 static void print_help(void)
 {
-    char name[NAME_MAX_LEN + 1];
+    char name[NAME_MAX_LEN + 3] = "--";
 
     puts("Usage: conductor-fake [OPTION ...]\n\n"
          "Answers as the Conductor API does, on 127.0.0.1, and fails on demand. Prints\n"
          "`listening on 127.0.0.1:PORT` when it is ready. /_fake/ on the same port scripts it and\n"
          "tells what came; each setting below may also be changed there, by its camelCase name.\n");
     for (size_t i = 0; i < settings_field_count; i++) {
-        const struct field *field = &settings_fields[i];
-        option_name(field->name, name);
-        printf("  --%s%s\n        %s", name, field->type == FIELD_FLAG ? "" : " X", field->help);
-        for (int k = 0; field->choices != NULL && field->choices[k] != NULL; k++)
-            printf("%s%s", k == 0 ? ": " : ", ", field->choices[k]);
-        putchar('\n');
+        option_name(settings_fields[i].name, name + 2);
+        print_field(&settings_fields[i], name, settings_fields[i].type == FIELD_FLAG ? "" : " X");
     }
     puts(
         "  --key SECRET:PUBLISHABLE\n"
@@ -56,7 +60,13 @@ static void print_help(void)
         "(sk_conductor_fake:pk_conductor_fake)\n"
         "  --end-user ID\n        an end user that exists; may be repeated\n"
         "  --fault JSON\n        a rule of what goes wrong, as for /_fake/faults; may be repeated\n"
-        "  --help, --version");
+        "  --help, --version\n\n"
+        "A rule is a JSON object; the first one whose conditions are met decides. Its members:\n");
+    for (size_t i = 0; i < fault_field_count; i++)
+        print_field(&fault_fields[i], fault_fields[i].name, "");
+    puts("  headers\n        object: a string sets a header, null leaves one out\n"
+         "  set\n        object: members of the answer that are replaced\n"
+         "  unset\n        array: members of the answer that are left out");
 }
 
 static enum result add_key(struct fake *fake, const char *text, struct buffer *reterr_reason)

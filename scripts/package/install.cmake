@@ -1,0 +1,22 @@
+# What `cmake --install` puts where, besides the programs (daemon/CMakeLists.txt). Everything stands below the prefix, but
+# the configuration of a system-wide installation: prefix /usr or /usr/local means /etc (install_system.cmake).
+install(SCRIPT "${CMAKE_CURRENT_LIST_DIR}/install_system.cmake")
+
+# The manual of the settings is made of the configuration file.
+set(settings_manual "${CMAKE_BINARY_DIR}/man/authlinkd.conf.5")
+add_custom_command(OUTPUT "${settings_manual}"
+  COMMAND sh -c "mkdir -p man && awk -f '${CMAKE_CURRENT_LIST_DIR}/settings_manual.awk' '${CMAKE_SOURCE_DIR}/conf/authlinkd.conf' '${CMAKE_SOURCE_DIR}/conf/authlinkd.conf.5.in' >man/authlinkd.conf.5"
+  WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
+  DEPENDS "${CMAKE_CURRENT_LIST_DIR}/settings_manual.awk" conf/authlinkd.conf conf/authlinkd.conf.5.in
+  VERBATIM)
+add_custom_target(manuals ALL DEPENDS "${settings_manual}")
+
+file(GLOB manuals CONFIGURE_DEPENDS daemon/*/*.[1-8])
+list(APPEND manuals "${settings_manual}")
+foreach(manual IN LISTS manuals)
+  string(REGEX REPLACE ".*\\.([1-8])$" "\\1" section "${manual}")
+  install(FILES "${manual}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+endforeach()
+install(FILES tests/tools/conductor-fake/conductor-fake.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1"
+  COMPONENT fake EXCLUDE_FROM_ALL)
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -1,0 +1,26 @@
+# Runs at `cmake --install`, with the prefix of then: units whose paths are those of this installation, and the
+# configuration. A configuration that is there is the administrator's and stays as it is. file(INSTALL) obeys DESTDIR.
+get_filename_component(top "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
+set(prefix "${CMAKE_INSTALL_PREFIX}")
+set(etc "${prefix}/etc")
+if(prefix MATCHES "^/usr(/local)?$")
+  set(etc "/etc")
+endif()
+
+foreach(unit authlinkd.service authlinkd@.service)
+  file(READ "${top}/systemd/${unit}" text)
+  string(REPLACE "/usr/sbin/authlinkd" "${prefix}/sbin/authlinkd" text "${text}")
+  string(REPLACE "/etc/authlinkd" "${etc}/authlinkd" text "${text}")
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/systemd/${unit}" "${text}")
+  file(INSTALL "${CMAKE_CURRENT_BINARY_DIR}/systemd/${unit}" DESTINATION "${prefix}/lib/systemd/system")
+endforeach()
+file(INSTALL "${top}/systemd/authlinkd.sysusers" DESTINATION "${prefix}/lib/sysusers.d" RENAME authlinkd.conf)
+
+if(EXISTS "$ENV{DESTDIR}${etc}/authlinkd/authlinkd.conf")
+  message(STATUS "Kept: ${etc}/authlinkd/authlinkd.conf (the new one is ${top}/conf/authlinkd.conf)")
+else()
+  file(INSTALL "${top}/conf/authlinkd.conf" DESTINATION "${etc}/authlinkd")
+endif()
+if("$ENV{DESTDIR}" STREQUAL "")
+  message(STATUS "Next, as root: systemd-sysusers (makes the user), systemctl daemon-reload")
+endif()

@@ -189,6 +189,7 @@ END_TEST
 /* With its comment marks taken away from what is a setting, and a publishable key filled in. */
 static void uncomment_all(struct buffer *changed)
 {
+    char filled_in[] = "publishable_key = \"pk_x\";";
     char *text = read_conf();
     char *rest = text;
 
@@ -196,7 +197,7 @@ static void uncomment_all(struct buffer *changed)
         bool is_setting =
             strncmp(at, "// ", 3) == 0 && strstr(at, " = ") != NULL && at[strlen(at) - 1] == ';';
         if (strcmp(at, "publishable_key = \"\";") == 0)
-            at = (char[]){"publishable_key = \"pk_x\";"};
+            at = filled_in;
         buffer_append_format(changed, "%s\n", is_setting ? at + 3 : at);
     }
     free(text);

@@ -108,8 +108,6 @@ static CURLcode set_tls(CURL *easy, const struct handle_options *options)
 
 enum result handle_set_up(CURL *easy, const struct handle_options *options)
 {
-    curl_easy_reset(easy); /* no other way back to the system's certificates */
-
     CURLcode code = set_request(easy, options);
 
     if (code == CURLE_OK)

@@ -143,7 +143,8 @@ static struct transfer *take_transfer(struct transfers *pool)
 
 static void forget_target(struct transfer *transfer)
 {
-    curl_easy_reset(transfer->easy); /* it points to the target's headers */
+    /* It points to the target's headers; and only so does its trust become the system's again. */
+    curl_easy_reset(transfer->easy);
     transfer->target = transfer_target_release(transfer->target);
 }
 

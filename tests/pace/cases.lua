@@ -2,13 +2,17 @@
 cases.lua - the tables of the shared pace: which limiters, rates and fleets are simulated, and what must come out.
 
 A table   name, title, columns (names), rows: { name, cases ... }
-A case    as in simulation.lua; `bar` = { least share, most refused } where a figure is promised
+A case    as in simulation.lua; `bar` where a figure is promised: the least share, the most refused, and for
+          limits that change the longest time until the new one is found
 ]]
 local cases = {}
 
-local BAR_KNOWN = { 0.99, 0.01 }
-local BAR_KNOWN_LOG = { 0.95, 0.01 }
-local BAR_UNKNOWN = { 0.95, 0.02 }
+local BAR_KNOWN = { share = 0.99, refused = 0.01 }
+local BAR_KNOWN_LOG = { share = 0.95, refused = 0.01 }
+local BAR_UNKNOWN = { share = 0.95, refused = 0.02 }
+local BAR_HALVED = { share = 0.95, refused = 0.02, found = 40 }
+local BAR_DOUBLED = { share = 0.95, refused = 0.02, found = 90 }
+local BAR_MINUTE = { share = 0.90, refused = 0.02 }
 
 -- known, unknown: which promises hold for this limiter. from: the lowest rate for which they do.
 local LIMITERS = {
@@ -70,7 +74,9 @@ local function by_variation(name, title, variations)
   for _, variation in ipairs(variations) do
     local row = { name = variation.name }
     for _, limiter in ipairs(BASIC) do
-      table.insert(row, case_of(limiter, variation.rate, variation.known, variation.more))
+      local case = case_of(limiter, variation.rate, variation.known, variation.more)
+      case.bar = variation.bar or case.bar
+      table.insert(row, case)
     end
     table.insert(result.rows, row)
   end
@@ -93,9 +99,9 @@ end
 local function changes()
   local variations = {}
   for _, rate in ipairs({ 20, 100, 500 }) do
-    table.insert(variations, { name = 'unknown ' .. rate .. '/s halves', rate = rate,
+    table.insert(variations, { name = 'unknown ' .. rate .. '/s halves', rate = rate, bar = BAR_HALVED,
       more = { change_at_sec = 120, change_factor = 0.5, duration_sec = 600, measure_from_sec = 180 } })
-    table.insert(variations, { name = 'unknown ' .. rate .. '/s doubles', rate = rate,
+    table.insert(variations, { name = 'unknown ' .. rate .. '/s doubles', rate = rate, bar = BAR_DOUBLED,
       more = { change_at_sec = 120, change_factor = 2, duration_sec = 600, measure_from_sec = 240 } })
   end
   for _, rate in ipairs({ 20, 500 }) do
@@ -120,7 +126,7 @@ local function minutes()
       local row = { name = kind .. ' minute, ' .. told }
       for _, rate in ipairs(rates) do
         table.insert(row, { limiter = kind, options = { window_sec = 60 }, limit = rate, per_sec = told == 'known' and rate or 0,
-          retry_after = told == 'unknown, Retry-After', duration_sec = 1800, measure_from_sec = 600 })
+          bar = told == 'known' and BAR_KNOWN or rate >= 2 and BAR_MINUTE or nil, retry_after = told == 'unknown, Retry-After', duration_sec = 1800, measure_from_sec = 600 })
       end
       table.insert(result.rows, row)
     end
@@ -132,7 +138,7 @@ local function at_once()
   local row = { name = 'unknown, N / mean latency' }
   local result = { name = 'at_once', title = 'At most N requests at once', columns = { 'N 5', 'N 20', 'N 100' }, rows = { row } }
   for _, most in ipairs({ 5, 20, 100 }) do
-    table.insert(row, { limiter = 'concurrent', limit = most, duration_sec = 600 })
+    table.insert(row, { limiter = 'concurrent', limit = most, duration_sec = 600, bar = { share = 0.4, refused = 0.02 } })
   end
   return result
 end

@@ -25,9 +25,15 @@ function measure.worst(case, seeds)
   return worst
 end
 
--- bar: { least share, most refused }
 function measure.holds(result, bar)
-  return result.share >= bar[1] and result.refused < bar[2]
+  return result.share >= bar.share and result.refused < bar.refused
+    and (not bar.found or result.found and result.found <= bar.found)
+end
+
+-- '99.5/0.1/5': share of the limit used, share of 429s, seconds until found
+function measure.text(result)
+  return string.format('%.1f/%.1f/%s', 100 * result.share, 100 * result.refused,
+    result.found and string.format('%.0f', result.found) or '-')
 end
 
 return measure

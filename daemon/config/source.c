@@ -62,7 +62,6 @@ struct scan {
     enum lexical_state state;
     size_t line;
     size_t opened_line; /* of the string or comment that is open */
-    bool is_line_start; /* only blanks since the last line end */
 };
 
 /* Takes the byte at `at`, and the one behind it where both are one token. Returns the bytes taken.
@@ -102,16 +101,6 @@ static size_t scan_step(struct scan *scan, const char *at)
     return is_pair ? 2 : 1;
 }
 
-static void follow_lines(struct scan *scan, char c)
-{
-    if (c == '\n') {
-        scan->line++;
-        scan->is_line_start = true;
-    } else if (c != ' ' && c != '\t') {
-        scan->is_line_start = false;
-    }
-}
-
 /*
  * A whole number that may not fit into 32 bits: libconfig 1.5 cuts it off in silence, so that
  * 4294967326 would be 30. No setting needs so many digits.
@@ -132,7 +121,7 @@ static const char *trap_at(const struct scan *scan, const char *text, const char
         return "has a NUL byte";
     if (scan->state != IN_TEXT)
         return NULL;
-    if (scan->is_line_start && text_starts_with(at, "@include"))
+    if (text_starts_with(at, "@include"))
         return "has @include, which is not supported: put everything into one file";
     if (begins_long_number(text, at))
         return "has a number of more digits than any setting takes";
@@ -142,7 +131,7 @@ static const char *trap_at(const struct scan *scan, const char *text, const char
 enum result source_check(const char *path, const struct buffer *text,
                          struct buffer *reterr_messages)
 {
-    struct scan scan = {.state = IN_TEXT, .line = 1, .is_line_start = true};
+    struct scan scan = {.state = IN_TEXT, .line = 1};
     const char *at = buffer_text(text);
     const char *end = at + text->len;
 
@@ -153,7 +142,7 @@ enum result source_check(const char *path, const struct buffer *text,
             return RESULT_INVALID;
         }
         for (size_t taken = scan_step(&scan, at); taken > 0; taken--)
-            follow_lines(&scan, *at++);
+            scan.line += *at++ == '\n';
     }
     if (scan.state == IN_STRING || scan.state == IN_COMMENT) {
         buffer_append_format(reterr_messages, "%s:%zu: the %s that begins here does not end\n",

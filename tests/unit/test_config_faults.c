@@ -83,6 +83,8 @@ static const struct {
      ":2: redis.key_prefix: has braces"},
     {"prefix with an empty tag", "redis = { key_prefix = \"a{}\"; };",
      ":2: redis.key_prefix: has braces"},
+    {"prefix with a tag in a tag", "redis = { key_prefix = \"{a{b}\"; };",
+     ":2: redis.key_prefix: has braces"},
     {"prefix with two tags", "redis = { key_prefix = \"{a}{b}\"; };",
      ":2: redis.key_prefix: has braces"},
     {"queue with a line end", "redis = { queue = \"a\\nb\"; };",
@@ -99,6 +101,7 @@ static const struct {
      ":2: redis.url: must not hold a password"},
     /* what libconfig would take in silence, or what it refuses */
     {"include", "@include \"/etc/passwd\"", ":2: has @include"},
+    {"include behind comments", "# a\n// b\n/* c\n*/ @include \"/etc/passwd\"", ":5: has @include"},
     {"include behind blanks", " \t@include \"/etc/passwd\"", ":2: has @include"},
     {"comment without an end", "rate = { burst = 2; };\n/* rate\n = { };",
      ":3: the comment that begins"},

@@ -183,6 +183,24 @@ START_TEST(the_host_of_the_own_redirect_url_is_allowed)
 }
 END_TEST
 
+static const char *const half_pairs[] = {
+    "\\ud83d",        "\\ud83dx", "\\ud83d\\n",     "\\ud83d\\u0041",
+    "\\ud83d\\ud83d", "\\ude00",  "\\ude00\\ud83d",
+};
+
+START_TEST(half_a_pair_of_surrogates_is_no_json)
+{
+    struct job_request request;
+    struct job_refusal refusal;
+    char payload[128];
+
+    snprintf(payload, sizeof payload, "{\"endUserId\":\"u\",\"ref\":\"%s\"}", half_pairs[_i]);
+    ck_assert_int_eq(job_check(payload, strlen(payload), &rules, &request, &refusal),
+                     RESULT_INVALID);
+    ck_assert_msg(refusal.reason == JOB_BAD_JSON, "%s: %s", half_pairs[_i], refusal.detail);
+}
+END_TEST
+
 START_TEST(the_instant_of_not_after_is_too_late)
 {
     static const char payload[] = "{\"endUserId\":\"u\",\"notAfterMs\":1790000000000}";
@@ -249,6 +267,8 @@ int main(void)
     tcase_add_test(tcase, a_bare_id_takes_everything_from_the_settings);
     tcase_add_test(tcase, an_object_says_what_it_wants);
     tcase_add_test(tcase, the_host_of_the_own_redirect_url_is_allowed);
+    tcase_add_loop_test(tcase, half_a_pair_of_surrogates_is_no_json, 0,
+                        (int)(sizeof half_pairs / sizeof half_pairs[0]));
     tcase_add_test(tcase, the_instant_of_not_after_is_too_late);
     tcase_add_test(tcase, random_bytes_do_no_harm);
     suite_add_tcase(suite, tcase);

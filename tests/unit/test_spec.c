@@ -303,6 +303,7 @@ static const struct {
     {"redis://u:s@e@h", "must not hold a password"},
     {"redis://@h", "user name"},
     {"redis://u%40@h", "user name"},
+    {"redis://u@v@h", "user name"},
     {"redis://h h", "blanks"},
     {"redis://h\n", "blanks or control bytes"},
     {"unix://", "absolute path"},

@@ -17,6 +17,9 @@
 
 #define MAX_FIELDS 32
 
+/* Connections that come and go do not repeat the warnings. */
+#define CHECK_PAUSE_US (60 * US_PER_SEC)
+
 struct fleet {
     struct server *server; /* borrows */
     struct event *timer;   /* owns */
@@ -24,6 +27,7 @@ struct fleet {
     bool is_rate_sent;     /* and not answered yet */
     bool is_rate_warned;
     double pace_logged;
+    int64_t checked_us; /* the server's fitness; 0: not yet */
     char state[160];
     uint32_t in_flight;
     uint32_t waiting;
@@ -117,9 +121,11 @@ void fleet_note_rate(struct fleet *fleet, const char *rate)
 
 static void on_info_reply(const redisReply *reply, void *user)
 {
-    (void)user;
+    struct fleet *fleet = user;
+
     if (reply == NULL)
         return;
+    fleet->checked_us = clock_mono_us();
     if (reply->type == REDIS_REPLY_ERROR)
         log_info("redis.unchecked",
                  log_bytes("reply", reply->str, reply->len < 120 ? reply->len : 120),
@@ -135,6 +141,8 @@ void fleet_connected(struct fleet *fleet)
 
     if (fleet->is_rate_due)
         send_rate(fleet);
+    if (fleet->checked_us != 0 && clock_mono_us() - fleet->checked_us < CHECK_PAUSE_US)
+        return;
     /* Not sent: the connection is gone again, and comes here again. */
     (void)!link_command(fleet->server->link, 1, words, lens, on_info_reply, fleet);
 }

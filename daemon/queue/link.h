@@ -4,6 +4,7 @@
  * The only socket of this layer. RESP2 is hiredis' (formatter and reader); sockets, names
  * and deadlines are libevent's. Commands are answered in order; each has a deadline, and a
  * reply that comes later closes the connection. A command's callback comes exactly once.
+ * The program must ignore SIGPIPE: a socket may be gone when it is written to.
  *
  *   IDLE -> RESOLVING -> CONNECTING -> GREETING -> UP
  *    ^          └────────────┴────────────┴────────┘ lost: back-off with full jitter

@@ -199,7 +199,8 @@ static void on_claimed(const struct claim_reply *reply, void *user)
         break;
     }
     show_state(queue);
-    tell_settled(queue);
+    if (queue->is_draining) /* this was the last thing on its way, perhaps */
+        tell_settled(queue);
 }
 
 static bool is_behind(void *user)

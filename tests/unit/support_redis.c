@@ -103,6 +103,7 @@ static void start_server(void)
 
 void redis_begin(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     snprintf(server.folder, sizeof server.folder, "%s/authlinkd-test-XXXXXX",
              getenv("TMPDIR") != NULL && strlen(getenv("TMPDIR")) < 24 ? getenv("TMPDIR") : "/tmp");
     if (mkdtemp(server.folder) == NULL)
@@ -136,6 +137,7 @@ void redis_end(void)
 
 void redis_flush(void)
 {
+    freeReplyObject(redis_ask("CONFIG SET maxmemory 0 min-replicas-to-write 0"));
     freeReplyObject(redis_ask("FLUSHALL"));
     freeReplyObject(redis_ask("SCRIPT FLUSH"));
 }

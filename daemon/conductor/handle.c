@@ -4,8 +4,10 @@
 #define CONNECT_TIMEOUT_MAX_MS 5000
 #define IDLE_CONNECTION_SEC    30L  /* below the keep-alive of servers in use */
 #define CONNECTION_LIFE_SEC    600L /* then certificate and address are looked at anew */
-#define RECEIVE_BUFFER_BYTES   8192L
-#define SEND_BUFFER_BYTES      16384L /* the least that libcurl takes */
+
+/* Each request under way has both: small ones keep 512 of them small. */
+#define RECEIVE_BUFFER_BYTES 2048L  /* an answer has about one KiB */
+#define SEND_BUFFER_BYTES    16384L /* the least that libcurl takes */
 
 /* Keeps the first failure, so that a list of options is checked once at its end. */
 #define SET(option, value)                                                                         \

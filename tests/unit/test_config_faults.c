@@ -248,7 +248,7 @@ START_TEST(a_spoiled_file_is_taken_or_refused_with_a_message)
     char text[sizeof good];
 
     srandom(seed);
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 1000; round++) {
         struct settings settings = {.secret_key = NULL};
         memcpy(text, good, sizeof good);
         config_write_bytes(text, spoil(text, sizeof good - 1));

@@ -173,7 +173,7 @@ static const struct {
 START_TEST(twenty_unknown_users_before_the_first_success_are_a_wrong_project)
 {
     struct item items[32];
-    char users[32][16];
+    char users[32][24];
     size_t count = strlen(unknowns[_i].signals);
 
     COMMAND("HSET", key_of("limiter"), "missing:" KEY_FP, digits(unknowns[_i].before));

@@ -7,7 +7,9 @@
 #include "config/redis_url.h"
 #include "core/redirect_url.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool refuse(struct buffer *reterr_why, const char *why)
 {
@@ -78,6 +80,16 @@ bool rule_path(const char *text, struct buffer *reterr_why)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return refuse(reterr_why, "has control bytes");
     return true;
+}
+
+bool rule_readable_path(const char *text, struct buffer *reterr_why)
+{
+    if (!rule_path(text, reterr_why))
+        return false;
+    if (text[0] == '\0' || access(text, R_OK) == 0)
+        return true;
+    buffer_append_format(reterr_why, "cannot be read: %s", strerror(errno));
+    return false;
 }
 
 const char *rule_hash_tag(const char *key, size_t *ret_len)

@@ -21,6 +21,7 @@ bool rule_log_level(const char *text, struct buffer *reterr_why);
 bool rule_path(const char *text, struct buffer *reterr_why);
 bool rule_publishable_key(const char *text, struct buffer *reterr_why);
 bool rule_queue(const char *text, struct buffer *reterr_why);
+bool rule_readable_path(const char *text, struct buffer *reterr_why);
 bool rule_redirect_url(const char *text, struct buffer *reterr_why);
 bool rule_redis_url(const char *text, struct buffer *reterr_why);
 

@@ -23,7 +23,7 @@
 /* Alphabetical. A test compares this table with conf/authlinkd.conf. */
 const struct setting_spec config_spec[] = {
     TEXT("conductor.base_url", conductor.base_url, "https://api.conductor.is/v1", rule_base_url, RELOADS),
-    TEXT("conductor.ca_file", conductor.ca_file, "", rule_path, RELOADS),
+    TEXT("conductor.ca_file", conductor.ca_file, "", rule_readable_path, RELOADS),
     NUMBER("conductor.link_expiry_mins", conductor.link_expiry_mins, 15, 10080, 30, RELOADS, "minutes"),
     HOSTS("conductor.link_hosts", conductor.link_hosts, "connect.conductor.is", RELOADS),
     NUMBER("conductor.max_in_flight", conductor.max_in_flight, 1, 1024, 64, RELOADS, "requests"),

@@ -141,6 +141,8 @@ static const struct {
      "link_expiry_mins: must be a whole number 15..10080 (minutes)"},
     {"expiry above 7 days", "link_expiry_mins = 10081;",
      "link_expiry_mins: must be a whole number"},
+    {"authorities in no file", "ca_file = \"/nonexistent/ca.pem\";",
+     "ca_file: cannot be read: No such file"},
     {"hosts that are one text", "link_hosts = \"a.example\";",
      "link_hosts: must be an array of at most 16 host names"},
     {"host that is a URL", "link_hosts = [\"https://a.example\"];", "link_hosts: must be an array"},

@@ -43,6 +43,8 @@ struct queue {
     uint32_t to_return; /* outcomes to be settled before the leases are listed */
     bool is_draining;
     bool is_foreign;
+    bool is_relapsing; /* refused at every connection for one reason, which has been told */
+    char lost_why[160];
     char state[256];
     struct queue_callbacks callbacks;
     void *user;
@@ -106,6 +108,9 @@ static void on_leases_listed(int64_t next_due_ms, void *user)
 
     if (queue->phase == PHASE_LISTING) {
         set_phase(queue, PHASE_WORKING);
+        queue->is_relapsing = false;
+        log_notice("redis.connected", log_str("owner", queue->server.owner),
+                   log_str("boot", queue->server.boot));
         show_state(queue);
         if (!queue->is_draining)
             intake_open(queue->intake);
@@ -239,14 +244,25 @@ static void on_up(void *user)
 {
     struct queue *queue = user;
 
-    log_notice("redis.connected", log_str("owner", queue->server.owner),
-               log_str("boot", queue->server.boot));
     queue->to_return = settler_count(queue->settler);
     set_phase(queue, PHASE_RETURNING);
-    say_state(queue, "connected to Redis");
+    if (!queue->is_relapsing)
+        say_state(queue, "connected to Redis");
     fleet_connected(queue->fleet);
     settler_resume(queue->settler);
     finish_returning(queue);
+}
+
+/* A server that takes the connection and refuses the first step does so every few seconds: once is
+ * enough to tell. */
+static void tell_loss(struct queue *queue, const char *why)
+{
+    queue->is_relapsing = queue->phase != PHASE_WORKING && strcmp(queue->lost_why, why) == 0;
+    text_copy(queue->lost_why, sizeof queue->lost_why, why, strlen(why));
+    if (!queue->is_relapsing)
+        log_warn("redis.lost", log_str("why", why),
+                 log_int("outcomes_kept", settler_count(queue->settler)),
+                 log_str("now", "connecting again; nothing is lost"));
 }
 
 static void on_down(const char *why, void *user)
@@ -254,9 +270,7 @@ static void on_down(const char *why, void *user)
     struct queue *queue = user;
     char state[256];
 
-    log_warn("redis.lost", log_str("why", why),
-             log_int("outcomes_kept", settler_count(queue->settler)),
-             log_str("now", "connecting again; nothing is lost"));
+    tell_loss(queue, why);
     snprintf(state, sizeof state, "no Redis: %s", why);
     set_phase(queue, PHASE_DOWN);
     settler_pause(queue->settler);

@@ -421,13 +421,13 @@ class Http(FakeCase):
                 ("no version", 400, b"GET /\r\n\r\n"),
                 ("not HTTP", 400, b"hello\r\n\r\n"),
                 ("too many headers", 431, start + b"X: a\r\n" * 100 + b"\r\n"),
-                ("head too large", 431, start + b"X: " + b"a" * 40000)):
+                ("head too large", 431, start + b"X: " + b"a" * 400000)):
             with self.subTest(name), Client(self.fake.port) as client:
                 client.send(data)
                 answer = client.answer()
                 self.assertEqual(answer.status, status)
                 self.assertEqual(answer.headers["connection"], "close")
-                self.assertIn(client.end(), ("eof", "reset"))
+                self.assertEqual(client.end(), "eof", "a reset could overtake the answer")
         self.assertEqual(self.fake.get("stats")["requests"], 0)
         self.assertEqual(self.ask(wish()).status, 200)
 
@@ -729,21 +729,18 @@ class Limits(FakeCase):
     def test_each_form_lets_its_number_through(self):
         for name, settings, passed in (
                 ("bucket", {"limit": "bucket", "rate": 0.01, "burst": 3}, 3),
-                ("window", {"limit": "window", "rate": 0.1, "windowMs": 40000}, 4),
+                ("window", {"limit": "window", "rate": 4 / 86400, "windowMs": 86400000}, 4),
                 ("log", {"limit": "log", "rate": 0.1, "windowMs": 50000}, 5)):
             with self.subTest(name):
                 self.fake.post("reset", {})
                 self.fake.post("settings", settings)
                 statuses = [answer.status for answer in self.burst(10)]
-                if name == "window" and statuses.count(200) == 2 * passed:
-                    continue  # a window ended in between
                 self.assertEqual(statuses, [200] * passed + [429] * (10 - passed))
                 self.assertEqual(self.fake.get("stats")["throttled"], 10 - passed)
 
     def test_a_bucket_fills_again(self):
         self.fake.post("settings", {"rate": 20, "burst": 1})
-        answers = self.burst(2)
-        self.assertEqual([answer.status for answer in answers], [200, 429])
+        self.assertIn(429, [answer.status for answer in self.burst(50)])
         wait_for(lambda: self.burst(1)[0].status == 200, "a token")
 
     def test_throttled_answers_say_when_in_every_form(self):
@@ -754,11 +751,11 @@ class Limits(FakeCase):
             self.check_error(answer, 429, "INVALID_REQUEST_ERROR", "RATE_LIMIT_EXCEEDED")
             return answer.headers
 
-        self.assertIn(throttled()["retry-after"], ("99", "100"))
-        self.assertLess(99000, int(throttled(retryAfter="ms")["retry-after-ms"]))
+        self.assertIn(int(throttled()["retry-after"]), range(80, 101))
+        self.assertIn(int(throttled(retryAfter="ms")["retry-after-ms"]), range(80000, 100001))
         headers = throttled(retryAfter="date", clockOffsetMs=3600000)
         then, now = (email.utils.parsedate_to_datetime(headers[name]).timestamp() for name in ("retry-after", "date"))
-        self.assertAlmostEqual(then - now, 100, delta=2)
+        self.assertAlmostEqual(then - now, 90, delta=11)
         self.assertEqual(throttled(retryAfter="zero")["retry-after"], "0")
         self.assertNotIn("retry-after", throttled(retryAfter="none"))
         self.assertEqual(throttled(retryAfterText="later")["retry-after"], "later")
@@ -771,13 +768,19 @@ class Limits(FakeCase):
         self.assertEqual((answer.status, answer.headers["content-type"]), (503, "text/html"))
 
     def test_too_many_at_once_are_throttled(self):
-        self.fake.post("settings", {"concurrency": 2, "latencyMs": 100})
-        clients = [self.client() for _ in range(3)]
+        self.fake.post("settings", {"concurrency": 2})
+        self.fake.post("faults", {"drop": "stall", "times": 2})
+        clients = [self.client() for _ in range(2)]
         for client in clients:
             client.post(wish())
-        self.assertEqual(sorted(client.answer().status for client in clients), [200, 200, 429])
+        wait_for(lambda: self.fake.get("stats")["inFlight"] == 2, "two at once")
+        self.assertEqual(self.burst(1)[0].status, 429)
+        for client in clients:
+            client.socket.close()
+        wait_for(lambda: self.fake.get("stats")["inFlight"] == 0, "the two to be missed")
+        self.assertEqual(self.burst(1)[0].status, 200)
         stats = self.fake.get("stats")
-        self.assertEqual((stats["maxInFlight"], stats["maxInFlightPerUser"], stats["inFlight"]), (3, 3, 0))
+        self.assertEqual((stats["maxInFlight"], stats["maxInFlightPerUser"]), (3, 3))
 
     def test_a_throttled_request_uses_no_fault_up(self):
         self.fake.post("faults", {"status": 500, "nth": 2})
@@ -802,17 +805,21 @@ class Latency(FakeCase):
         self.fake.post("settings", {"latencyMs": 30})
         self.assertGreaterEqual(min(self.measure(5)), 0.0295)
 
-    def test_log_normal_latency_varies_around_its_median(self):
-        self.fake = self.start("--latency-ms", "60", "--latency-sigma", "1", "--seed", "5")
-        clients = [self.client() for _ in range(40)]
-        for client in clients:
-            client.post(wish())
-        for client in clients:
-            self.assertEqual(client.answer().status, 200)
-        waits_us = sorted(request["answeredUs"] - request["arrivedUs"]
-                          for request in self.fake.get("requests")["requests"])
-        self.assertLess(waits_us[3], 60000)
-        self.assertGreater(waits_us[-4], 90000)
+    def test_log_normal_latency_varies_around_its_median_and_repeats_with_its_seed(self):
+        self.fake = self.start("--latency-ms", "2", "--latency-sigma", "1", "--seed", "5")
+        planned = []
+        for _ in range(2):
+            self.measure(100)
+            requests = self.fake.get("requests")["requests"]
+            planned.append([request["delayUs"] for request in requests])
+            for request in requests:
+                self.assertGreaterEqual(request["answeredUs"] - request["arrivedUs"], request["delayUs"] - 1000)
+            self.fake.post("reset", {})
+        self.assertEqual(planned[0], planned[1])
+        delays_us = sorted(planned[0])
+        self.assertTrue(1500 < delays_us[50] < 2700, delays_us[50])
+        self.assertTrue(400 < delays_us[10] < 900, delays_us[10])  # a decile of it is 0.28 of the median
+        self.assertTrue(4500 < delays_us[90] < 11000, delays_us[90])
 
     def test_its_seed_repeats_what_it_makes_up(self):
         self.fake = self.start("--seed", "5")
@@ -880,8 +887,7 @@ class Record(FakeCase):
         self.fake = self.start("--latency-ms", "150", "--end-user", "end_usr_missing_but_named")
         client = self.client()
         client.post(wish("end_usr_late"))
-        wait_for(lambda: self.fake.get("stats")["inFlight"] == 1, "the request")
-        self.fake.post("settings", {"latencyMs": 0})
+        wait_for(lambda: self.fake.get("stats")["requests"] == 1, "the request")
         self.fake.post("faults", {"status": 500})
         self.fake.post("keys", {"revoke": [SECRET_KEY]})
         self.fake.post("reset", {})

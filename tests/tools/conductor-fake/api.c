@@ -115,6 +115,7 @@ static void record_answer(struct fake *fake, const struct exchange *exchange)
     if (recorded == NULL)
         return;
     recorded->status = status;
+    recorded->delay_us = exchange->delivery.delay_us;
     recorded->created = exchange->created;
     if (fake->settings.record_answers && status > 0) {
         recorded->answer = strndup(buffer_text(&exchange->reply.body), exchange->reply.body.len);

@@ -59,12 +59,12 @@ static void refuse(struct connection *connection, int status)
 
     fake->stats.malformed++;
     connection->used = connection->input.len;
-    connection->request.keeps_alive = false;
     reply_reset(&exchange->reply);
     fake_make_id(fake, "req_", 20, exchange->reply.request_id, sizeof exchange->reply.request_id);
     reply_set_html(&exchange->reply, status);
     exchange->form = (struct wire_form){.date_unix_ms = fake_clock_unix_ms(fake)};
-    exchange->delivery = (struct delivery){.cut_after_bytes = SIZE_MAX};
+    exchange->form.closes = true;
+    exchange->delivery = (struct delivery){.cut_after_bytes = SIZE_MAX, .ending = ENDING_LINGERS};
     delivery_start(connection);
 }
 
@@ -179,7 +179,10 @@ static void on_readable(struct bufferevent *bev, void *user)
 {
     struct connection *connection = user;
 
-    (void)bev;
+    if (connection->state == CONNECTION_LINGERING) {
+        struct evbuffer *input = bufferevent_get_input(bev);
+        evbuffer_drain(input, evbuffer_get_length(input));
+    }
     advance(connection);
     leave_callback(connection);
 }
@@ -217,6 +220,8 @@ static void on_timer(evutil_socket_t fd, short events, void *user)
         advance(connection);
     } else if (connection->state == CONNECTION_READING && connection->input.len == 0) {
         delivery_close(connection); /* idle, not in the midst of a request */
+    } else if (connection->state == CONNECTION_LINGERING) {
+        connection->state = CONNECTION_CLOSED;
     }
     leave_callback(connection);
 }

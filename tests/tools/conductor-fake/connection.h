@@ -6,6 +6,7 @@
  *        ^                         | delivery ends               | all is with the kernel
  *        |                         v in a stall                  v
  *        +---- ending "stays" --- STALLED        "closes", "resets": CLOSED
+ *                                               "lingers": LINGERING, then CLOSED
  *
  * One request at a time: bytes of a next one stay unread until the answer is out.
  * An own server on bufferevents, not evhttp: that one can neither reset a

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define LINGER_US (2 * US_PER_SEC)
+
 static void start_timer(struct connection *connection, int64_t delay_us)
 {
     struct timeval delay = {.tv_sec = (time_t)(delay_us / US_PER_SEC),
@@ -58,6 +60,21 @@ static void prepare_next(struct connection *connection)
         start_timer(connection, settings->idle_close_ms * US_PER_MS);
 }
 
+/* A socket closed with bytes unread sends a reset, which may overtake the answer. */
+static void linger(struct connection *connection)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->bev);
+
+    if (connection->ssl != NULL) {
+        delivery_close(connection);
+        return;
+    }
+    shutdown(bufferevent_getfd(connection->bev), SHUT_WR);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    connection->state = CONNECTION_LINGERING;
+    start_timer(connection, LINGER_US);
+}
+
 static enum fate fate_of(const struct connection *connection)
 {
     if (connection->exchange.delivery.is_silent)
@@ -78,6 +95,9 @@ static void end_answer(struct connection *connection)
         break;
     case ENDING_CLOSES:
         delivery_close(connection);
+        break;
+    case ENDING_LINGERS:
+        linger(connection);
         break;
     case ENDING_RESETS:
         connection_reset_socket(bufferevent_getfd(connection->bev));

@@ -11,11 +11,12 @@
 #include <openssl/ssl.h>
 
 enum connection_state {
-    CONNECTION_READING,  /* waits for a request, or for the rest of one */
-    CONNECTION_WAITING,  /* an answer is made; the timer delivers the next piece */
-    CONNECTION_FLUSHING, /* delivered, but not all of it is with the kernel yet */
-    CONNECTION_STALLED,  /* nothing will come; only the client can end it */
-    CONNECTION_CLOSED,   /* freed when the callback returns */
+    CONNECTION_READING,   /* waits for a request, or for the rest of one */
+    CONNECTION_WAITING,   /* an answer is made; the timer delivers the next piece */
+    CONNECTION_FLUSHING,  /* delivered, but not all of it is with the kernel yet */
+    CONNECTION_LINGERING, /* our side is shut; what comes is thrown away, for a while */
+    CONNECTION_STALLED,   /* nothing will come; only the client can end it */
+    CONNECTION_CLOSED,    /* freed when the callback returns */
 };
 
 struct connection {

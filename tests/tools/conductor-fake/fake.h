@@ -56,7 +56,13 @@ struct fake {
 };
 
 /* How the connection ends after an answer. */
-enum ending { ENDING_STAYS, ENDING_CLOSES, ENDING_RESETS, ENDING_STALLS };
+enum ending {
+    ENDING_STAYS,
+    ENDING_CLOSES,
+    ENDING_LINGERS, /* what still comes is read, lest a reset overtake the answer */
+    ENDING_RESETS,
+    ENDING_STALLS,
+};
 
 struct delivery {
     int64_t delay_us;      /* before the head */

@@ -113,11 +113,12 @@ static void append_request(struct buffer *json, uint64_t number,
 
     buffer_append_format(json,
                          "{\"number\":%" PRIu64 ",\"arrivedUs\":%" PRId64 ",\"answeredUs\":%" PRId64
-                         ",\"connection\":%" PRIu64
+                         ",\"delayUs\":%" PRId64 ",\"connection\":%" PRIu64
                          ",\"status\":%d,\"created\":%s,\"fate\":\"%s\",\"bodyBytes\":%zu",
-                         number, recorded->arrived_us, recorded->answered_us, recorded->connection,
-                         recorded->status, recorded->created ? "true" : "false",
-                         fate_name(recorded->fate), recorded->body_bytes);
+                         number, recorded->arrived_us, recorded->answered_us, recorded->delay_us,
+                         recorded->connection, recorded->status,
+                         recorded->created ? "true" : "false", fate_name(recorded->fate),
+                         recorded->body_bytes);
     append_head(json, recorded);
     buffer_append_str(json, ",\"body\":");
     append_string(json, body, recorded->body_len);

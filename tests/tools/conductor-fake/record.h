@@ -26,6 +26,7 @@ struct recorded_request {
     uint64_t connection;
     int64_t arrived_us;  /* monotonic: the request was complete */
     int64_t answered_us; /* the answer was handed to the kernel, or dropped; 0: pending */
+    int64_t delay_us;    /* by which the answer was to be held back */
     int status;          /* of the answer; 0: none was made */
     bool created;        /* a session */
     enum fate fate;

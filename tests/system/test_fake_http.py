@@ -20,6 +20,7 @@ import unittest
 
 from harness import BUILD_DIR, PATIENCE_SEC, PUBLISHABLE_KEY, SECRET_KEY, Fake, main, wait_for
 
+MANUAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools", "conductor-fake", "conductor-fake.1")
 MEMBERS = ["id", "objectType", "createdAt", "endUserId", "clientSecret", "authFlowUrl", "expiresAt", "redirectUrl"]
 ISO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
@@ -982,7 +983,7 @@ class CommandLine(FakeCase):
                 self.assertEqual((run.returncode, run.stdout), (2, ""))
                 self.assertIn(reason, run.stderr)
 
-    def test_help_names_every_setting_and_every_member_of_a_fault(self):
+    def test_help_and_manual_name_every_setting_and_every_member_of_a_fault(self):
         run = self.run_fake("--help")
         self.assertEqual(run.returncode, 0)
         names = list(self.fake.get("settings"))
@@ -992,8 +993,11 @@ class CommandLine(FakeCase):
         self.fake.post("faults", {"headers": {}, "set": {}, "unset": []})
         members = set(self.fake.get("faults")[0]) - {"seen", "applied"}
         self.assertGreater(len(members), 30)
+        with open(MANUAL, encoding="utf-8") as file:
+            manual = file.read()
         for name in members:
             self.assertIn(f"\n  {name}\n", run.stdout)
+            self.assertIn(f"\n.It Sy {name}\n", manual)
 
     def test_a_port_that_is_taken_exits_1(self):
         with socket.socket() as taken:

@@ -351,7 +351,7 @@ static const char *const unsound_settles[] = {
     "\",\"endUserId\":\"u\",\"kind\":\"lost\",\"signal\":\"ok\"}]}",
     "{\"items\":[{\"lease\":\"" LEASE
     "\",\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"loud\"}]}",
-    "{\"items\":[{\"lease\":5,\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\"}]}",
+    "{\"items\":[{\"lease\":[],\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\"}]}",
     "{\"items\":[{\"lease\":\"" LEASE
     "\",\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\","
     "\"ageMs\":\"5\"}]}",

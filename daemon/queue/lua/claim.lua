@@ -130,33 +130,36 @@ local waiting = {
   delayed = { looked = 0, buffer = {}, at = 1, dry = false, gone = {} },
 }
 
+-- True if the source has an element left.
 local function refill(name, source)
-  if source.at <= #source.buffer or source.dry then
-    return
+  if source.at <= #source.buffer then
+    return true
+  end
+  if source.dry then
+    return false
   end
   if name == 'queue' then
-    source.buffer = redis.call('LRANGE', QUEUE, source.looked, source.looked + READ_AT_ONCE - 1)
+    source.buffer = call('LRANGE', QUEUE, source.looked, source.looked + READ_AT_ONCE - 1)
   else
-    source.buffer = redis.call('ZRANGE', DELAYED, '-inf', digits(now_ms), 'BYSCORE', 'LIMIT', #source.gone, READ_AT_ONCE)
+    source.buffer = call('ZRANGE', DELAYED, '-inf', digits(now_ms), 'BYSCORE', 'LIMIT', #source.gone, READ_AT_ONCE)
   end
   source.at = 1
   source.dry = #source.buffer == 0
+  return not source.dry
 end
 
 local turn = redis.call('HGET', LIMITER, 'turn') == '1' and 'queue' or 'delayed'
 
--- Name and next element of the source whose turn it is; nil when both are dry.
+-- Name and next element of the source whose turn it is, else of the other one; nil when both are dry.
 local function next_element()
-  for name, source in pairs(waiting) do
-    refill(name, source)
-  end
   local name = turn
-  if waiting[name].dry then
-    name = name == 'queue' and 'delayed' or 'queue'
-  end
   local source = waiting[name]
-  if source.dry then
-    return nil
+  if not refill(name, source) then
+    name = turn == 'queue' and 'delayed' or 'queue'
+    source = waiting[name]
+    if not refill(name, source) then
+      return nil
+    end
   end
   local element = source.buffer[source.at]
   source.at = source.at + 1
@@ -171,7 +174,7 @@ local lease_fields, inflight_fields, mine = {}, {}, {}
 
 local function new_key()
   taken = taken + 1
-  return padded_key(digits(base_key + taken))
+  return format('%016d', base_key + taken)
 end
 
 local function new_job(payload)
@@ -205,17 +208,14 @@ local function put_off(job, holder)
 end
 
 local function hand_out(job, request)
-  local slot_us = slots[#out / 9 + 1]
-  lease_fields[#lease_fields + 1] = request.user
-  lease_fields[#lease_fields + 1] = to_record(job, slot_us)
-  inflight_fields[#inflight_fields + 1] = request.user
-  inflight_fields[#inflight_fields + 1] = lease
-  mine[request.user] = true
-  for _, value in ipairs({ request.user, shown_key(job.key), job.attempts, job.recoveries, math.max(0, now_ms - job.first_seen_ms),
-    math.max(0, math.floor(slot_us - now_us)), request.redirect_url, request.link_expiry_mins, request.ref }) do
-    out[#out + 1] = value
-  end
-  reply_bytes = reply_bytes + #request.user + #request.redirect_url + #request.ref + 128
+  local slot_us, user, n, m = slots[#out / 9 + 1], request.user, #lease_fields, #out
+  lease_fields[n + 1], lease_fields[n + 2] = user, to_record(job, slot_us)
+  inflight_fields[n + 1], inflight_fields[n + 2] = user, lease
+  mine[user] = true
+  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = user, shown_key(job.key), job.attempts, job.recoveries
+  out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), math.max(0, math.floor(slot_us - now_us))
+  out[m + 7], out[m + 8], out[m + 9] = request.redirect_url, request.link_expiry_mins, request.ref
+  reply_bytes = reply_bytes + #user + #request.redirect_url + #request.ref + 128
 end
 
 --[[

@@ -13,9 +13,12 @@ local now_ms = math.floor(now_us / 1000)
 
 local MAX_PAYLOAD_KEPT = 4096
 
--- Whole numbers leave Lua by this only: tostring() turns to exponents at 1e14.
+-- Names that run a hundred thousand times a second.
+local call, pcall_redis, format, match = redis.call, redis.pcall, string.format, string.match
+
+-- Whole numbers leave Lua by this only: tostring() turns to exponents at 1e14, and %.0f takes three times as long.
 local function digits(number)
-  return string.format('%.0f', number)
+  return format('%d', number)
 end
 
 local function clamp(value, low, high)
@@ -38,18 +41,18 @@ local function padded_key(key)
 end
 
 local function shown_key(key)
-  return (string.gsub(key, '^(r?)0+(%d)', '%1%2'))
+  local number = tonumber(key)
+  return number and digits(number) or (string.gsub(key, '^(r?)0+(%d)', '%1%2'))
 end
 
 local function to_record(job, slot_us)
-  return table.concat({ job.key, digits(job.attempts), digits(job.recoveries), digits(job.first_seen_ms),
-    digits(slot_us), job.payload }, ' ')
+  return format('%s %d %d %d %d ', job.key, job.attempts, job.recoveries, job.first_seen_ms, slot_us) .. job.payload
 end
 
 -- The job of a record; nil if the text has not that form.
 local function from_record(text)
   local key, attempts, recoveries, first_seen, slot, payload =
-    string.match(text, '^(r?%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+    match(text, '^(r?%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   if not key or #key > 31 or #attempts > 9 or #recoveries > 9 or #first_seen > 15 or #slot > 18 then
     return nil
   end
@@ -68,7 +71,7 @@ end
 
 -- The user's valid link, or nil. A foreign type under that name counts as none.
 local function valid_link(user)
-  local found = redis.pcall('HMGET', session_key(user), 'status', 'expiresAtMs', 'redirectUrl', 'updatedAtMs', 'sessionId')
+  local found = pcall_redis('HMGET', session_key(user), 'status', 'expiresAtMs', 'redirectUrl', 'updatedAtMs', 'sessionId')
   if found.err or found[1] ~= 'ready' then
     return nil
   end
@@ -82,7 +85,7 @@ end
 
 -- The lease in which this user is, or nil. :inflight is an index only: the leases are the truth.
 local function holder_of(inflight, user)
-  local lease = redis.call('HGET', inflight, user)
+  local lease = call('HGET', inflight, user)
   if not lease then
     return nil
   end
@@ -103,8 +106,15 @@ local function write_counters(stats)
   end
 end
 
+local is_trimmed = false   -- the events, by this call
+
 local function write_event(events, keep_ms, ...)
-  redis.call('XADD', events, 'MINID', '~', digits(math.max(0, now_ms - keep_ms)), '*', ...)
+  if is_trimmed then
+    call('XADD', events, '*', ...)
+    return
+  end
+  call('XADD', events, 'MINID', '~', digits(math.max(0, now_ms - keep_ms)), '*', ...)
+  is_trimmed = true
 end
 
 -- Replaces the user's hash by a failed one, unless a valid link is stored.

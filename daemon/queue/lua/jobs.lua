@@ -23,7 +23,7 @@ local function quoted(text)
 end
 
 local function check_id(id)
-  if string.find(id, '^[%w_-]+$') and #id <= JOB_TEXT_MAX then
+  if #id <= JOB_TEXT_MAX and string.find(id, '^[%w_-]+$') then
     return true
   end
   if id == '' then
@@ -274,6 +274,10 @@ local function read_job(payload, settings, at_ms)
     return nil, 'too_long', 'the job has ' .. #payload .. ' bytes, 4096 are the most'
   end
   local job = { link_expiry_mins = settings.linkExpiryMins, redirect_url = settings.redirectUrl, ref = '', force = false }
+  if check_id(payload) then
+    job.user = payload   -- a bare ID, the usual case
+    return job
+  end
   local start = skip_blanks(payload, 1)
   local first = string.sub(payload, start, start)
   if first == '{' then
@@ -284,11 +288,7 @@ local function read_job(payload, settings, at_ms)
   elseif first == '[' then
     return nil, 'bad_json', 'a list is no job: push its elements one by one'
   else
-    local sound, wrong = check_id(payload)
-    if not sound then
-      return nil, 'bad_id', wrong
-    end
-    job.user = payload
+    return nil, 'bad_id', select(2, check_id(payload))
   end
   if job.not_after_ms and job.not_after_ms <= at_ms then
     return nil, 'too_late', 'its notAfterMs had passed', job.user, job.ref

@@ -1,0 +1,117 @@
+/*
+ * test_cost_long.c - what a job costs Redis: CPU of all commands from claim to settle, by
+ * INFO commandstats, with the look-ups, the hash, its expiry and the event.
+ *
+ * It measures time, so it takes the median of three and bears the label long.
+ */
+#include "support_steps.h"
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS          8192
+#define MAX_US_OF_JOB 25.0
+#define ROUNDS        3
+#define USER_SIZE     32
+
+static const int batches[] = {16, 64, 256};
+
+static void push_jobs(int first)
+{
+    static char users[256][USER_SIZE];
+    const char *words[258] = {"RPUSH", WORLD_PREFIX ":queue"};
+
+    for (int done = 0; done < JOBS; done += 256) {
+        for (int i = 0; i < 256; i++) {
+            snprintf(users[i], USER_SIZE, "end_usr_%010d", first + done + i);
+            words[2 + i] = users[i];
+        }
+        expect_fine(world_command(258, words, NULL));
+        world_forget();
+    }
+}
+
+/* A figure of INFO, the number behind `name`. */
+static double figure(const char *section, const char *name)
+{
+    const char *found = strstr(text_of(COMMAND("INFO", section)), name);
+
+    ck_assert_ptr_nonnull(found);
+    return strtod(found + strlen(name), NULL);
+}
+
+/* CPU of the server's one busy thread, system calls included. */
+static double cpu_us(void)
+{
+    return 1e6 * (figure("cpu", "used_cpu_sys_main_thread:") + figure("cpu", "used_cpu_user_main_thread:"));
+}
+
+static void do_batch(int number, int batch)
+{
+    char lease[96], url[256];
+    struct item items[256];
+
+    snprintf(url, sizeof url, "https://connect.conductor.is/qbd/auth_sess_client_secret_%0160d", 7);
+    snprintf(lease, sizeof lease, "%s/%s/%d", OWNER, BOOT, number);
+    const redisReply *reply = CLAIM(.lease = lease, .want = batch);
+    size_t count = claimed_count(reply);
+    ck_assert_uint_eq(count, (size_t)batch);
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct item){.user = claimed_at(reply, i).user,
+                                 .lease = lease,
+                                 .kind = "created",
+                                 .signal = "ok",
+                                 .told = ACCEPTED,
+                                 .session_id = "auth_sess_0123456789abcdef",
+                                 .auth_flow_url = url,
+                                 .request_id = "req_0123456789abcdef"};
+    ck_assert_uint_eq(fenced_count(settle(number, count, items)), 0);
+    world_forget();
+}
+
+static double us_of_a_job(int batch, int round)
+{
+    push_jobs(round * JOBS);
+    COMMAND("DEL", key_of("settled:" BOOT));
+    COMMAND("CONFIG", "RESETSTAT");
+    double before_us = cpu_us();
+    for (int i = 0; i < JOBS / batch; i++)
+        do_batch(round * JOBS + i + 1, batch);
+    printf("wall %.1f\n", figure("commandstats", "cmdstat_evalsha:calls=") * 0 + strtod(strstr(strstr(text_of(COMMAND("INFO","commandstats")),"cmdstat_evalsha:"),"usec=")+5,NULL)/JOBS);
+    return (cpu_us() - before_us) / JOBS;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+START_TEST(job_costs_redis_at_most_25_microseconds)
+{
+    double costs[ROUNDS];
+
+    world.law_is_off = true; /* the audit would be measured, too */
+    for (int round = 0; round < ROUNDS; round++)
+        costs[round] = us_of_a_job(batches[_i], round);
+    qsort(costs, ROUNDS, sizeof costs[0], compare);
+    printf("%.1f us of Redis a job at batches of %d\n", costs[ROUNDS / 2], batches[_i]);
+    ck_assert_double_le(costs[ROUNDS / 2], MAX_US_OF_JOB);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cost");
+    TCase *tcase = tcase_create("cost");
+
+    add_world(tcase);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, job_costs_redis_at_most_25_microseconds, 0,
+                        (int)(sizeof batches / sizeof batches[0]));
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}

@@ -224,7 +224,7 @@ enum result conductor_send(struct conductor *conductor, struct job *job, int64_t
 {
     enum result result = request_write(&conductor->body, conductor->account->publishable_key, job);
     if (result != RESULT_OK)
-        return result;
+        return result == RESULT_FULL ? RESULT_INVALID : result;
 
     struct call *call = take_call(conductor);
     if (call == NULL)

@@ -69,6 +69,7 @@ struct conductor *conductor_free(struct conductor *conductor);
  * Sends the request for `job`, which is lent until on_answer.
  *   RESULT_FULL       max_in_flight are under way.
  *   RESULT_NO_MEMORY  nothing was sent.
+ *   RESULT_INVALID    likewise: no body of REQUEST_MAX_BYTES can be made of it.
  */
 MUST_CHECK enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us);
 

@@ -72,10 +72,9 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= EV_WRITE;
     event = event_new(loop->base, socket, wanted, on_socket_event, loop);
-    if (event != NULL)
-        event_add(event, NULL);
     curl_multi_assign(loop->multi, socket, event);
-    return event == NULL ? -1 : 0;
+    /* -1 fails the transfers: on a socket that nobody watches they would hang. */
+    return event == NULL || event_add(event, NULL) != 0 ? -1 : 0;
 }
 
 static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
@@ -118,9 +117,9 @@ struct loop *loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return NULL;
+    /* It calls back for its idle sockets: the timer still stands. */
     if (loop->multi != NULL)
-        curl_multi_cleanup(
-            loop->multi); /* calls back for its idle sockets: the timer still stands */
+        curl_multi_cleanup(loop->multi);
     if (loop->timer != NULL)
         event_free(loop->timer);
     free(loop);

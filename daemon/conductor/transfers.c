@@ -166,8 +166,7 @@ static bool is_unsent(const struct transfer *transfer)
            request_bytes == 0;
 }
 
-/* Fills the report of a transfer that failed; `sentence` of DETAIL_MAX_LEN + 1 bytes is lent to it.
- */
+/* The transfer failed; `sentence` of DETAIL_MAX_LEN + 1 bytes is lent to the report. */
 static void report_failure(const struct transfer *transfer, CURLcode code, char *sentence,
                            struct transfer_report *report)
 {

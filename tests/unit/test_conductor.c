@@ -2,6 +2,7 @@
 #include "conductor/conductor.h"
 
 #include "base/clock.h"
+#include "base/hooks.h"
 #include "base/text.h"
 #include "support_http.h"
 
@@ -17,6 +18,23 @@
 #define NEW_KEY      "sk_conductor_PLANTED.new"
 #define OLD_FP       "0123456789ab"
 #define NEW_FP       "ba9876543210"
+
+/* Stands for base/hooks.c: what was reached, and what is done there. */
+static struct {
+    int sent, received;
+    void (*on_sent)(void *user);
+    void *user;
+} hooks;
+
+void hook_reach(const char *point)
+{
+    hooks.received += strcmp(point, "answer.received") == 0;
+    if (strcmp(point, "request.sent") != 0)
+        return;
+    hooks.sent++;
+    if (hooks.on_sent != NULL)
+        hooks.on_sent(hooks.user);
+}
 
 /* What the API of these tests knows of itself; all under the mutex. */
 struct api {
@@ -229,6 +247,36 @@ START_TEST(request_under_way_keeps_its_key_when_a_reload_changes_it)
 }
 END_TEST
 
+/* Whoever is killed here has sent the request: the API reads it though this loop stands still. */
+static void wait_until_arrived(void *user)
+{
+    struct api *api = user;
+
+    pthread_mutex_lock(&api->mutex);
+    while (api->arrived < hooks.sent)
+        pthread_cond_wait(&api->changed, &api->mutex);
+    pthread_mutex_unlock(&api->mutex);
+    ck_assert_int_eq(hooks.received, hooks.sent - 1);
+}
+
+START_TEST(point_request_sent_is_reached_when_the_request_is_out)
+{
+    struct world world;
+    struct job job = new_job("end_usr_1");
+
+    world_init(&world);
+    hooks.on_sent = wait_until_arrived;
+    hooks.user = &world.api;
+    for (int i = 1; i <= 3; i++) {
+        send_job(&world, &job, 1);
+        run_until_answers(&world, i);
+        ck_assert_int_eq(hooks.sent, i);
+        ck_assert_int_eq(hooks.received, i);
+    }
+    world_done(&world);
+}
+END_TEST
+
 START_TEST(no_more_than_max_in_flight)
 {
     struct world world;
@@ -332,6 +380,22 @@ START_TEST(settings_that_would_show_the_key_are_refused)
 }
 END_TEST
 
+START_TEST(body_that_cannot_be_made_is_told_from_a_full_pool)
+{
+    static char key[20000];
+    struct world world;
+    struct job job = new_job("end_usr_1");
+
+    memset(key, 'k', sizeof key - 1);
+    world_init(&world);
+    world.settings.publishable_key = key;
+    ck_assert_int_eq(conductor_reload(world.conductor, &world.settings), RESULT_OK);
+    ck_assert_int_eq(conductor_send(world.conductor, &job, 1), RESULT_INVALID);
+    ck_assert_uint_eq(conductor_in_flight(world.conductor), 0);
+    world_done(&world);
+}
+END_TEST
+
 START_TEST(free_drops_requests_without_an_answer)
 {
     struct world world;
@@ -358,10 +422,12 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, job_becomes_a_session);
     tcase_add_test(tcase, request_under_way_keeps_its_key_when_a_reload_changes_it);
+    tcase_add_test(tcase, point_request_sent_is_reached_when_the_request_is_out);
     tcase_add_test(tcase, no_more_than_max_in_flight);
     tcase_add_test(tcase, key_stays_out_of_what_people_read);
     tcase_add_test(tcase, ends_are_counted);
     tcase_add_test(tcase, settings_that_would_show_the_key_are_refused);
+    tcase_add_test(tcase, body_that_cannot_be_made_is_told_from_a_full_pool);
     tcase_add_test(tcase, free_drops_requests_without_an_answer);
     suite_add_tcase(suite, tcase);
 

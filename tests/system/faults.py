@@ -13,7 +13,7 @@ from fault_proxy import FaultProxy, Rule  # noqa: E402, F401  tests import them 
 LONG = os.environ.get("AUTHLINKD_LONG") == "1"
 
 # The law in one atomic look, written afresh here: the daemon's own audit is not asked.
-LAW = """
+LAW = """#!lua flags=no-writes,allow-stale
 local function n(name) return tonumber(redis.call('HGET', 'authlink:stats', name) or 0) end
 local leased = 0
 for _, lease in ipairs(redis.call('ZRANGE', 'authlink:leases', 0, -1)) do

@@ -6,7 +6,7 @@ name a command ("the reply to the second settle") and say what becomes of it:
 
     proxy.add(Rule("drop_reply", step="settle"))                the step is done, its reply is lost
     proxy.add(Rule("drop_command", step="claim", times=3))      it never reaches Redis
-    proxy.add(Rule("replace_reply", command="EVALSHA", reply=b"-MOVED 1 h:1\r\n", times=None))
+    proxy.add(Rule("refuse", step="claim", reply=b"-MOVED 1 h:1\r\n", times=None))
 
 Steps are told apart by the number of their keys. Also usable by itself, for latency alone:
 
@@ -22,13 +22,15 @@ import time
 # number of keys of each step, as daemon/queue/*.c passes them
 STEP_KEYS = {b"11": "claim", b"9": "settle", b"6": "reap"}
 
+PING = b"*1\r\n$4\r\nPING\r\n"
+
 
 class Rule:
     """What happens to commands that match, the first `times` of them (None: all), after `skip` others."""
 
     def __init__(self, action, step=None, command=None, times=1, skip=0, reply=b"", delay_sec=0.0, keep_bytes=0):
         assert action in ("drop_command", "drop_reply", "swallow_reply", "replace_reply", "truncate_reply",
-                          "reset", "delay_reply"), action
+                          "reset", "delay_reply", "refuse"), action
         self.action = action
         self.step = step
         self.command = command
@@ -103,7 +105,8 @@ class _Pair:
                 with self.wake:
                     self.rules.append(rule)
                     self.wake.notify()
-                self.server.sendall(data)
+                # a refused command never comes to Redis; a PING keeps the replies in order
+                self.server.sendall(PING if rule and rule.action == "refuse" else data)
         except (OSError, ConnectionError, ValueError):
             pass
         self.close()
@@ -142,7 +145,7 @@ class _Pair:
             time.sleep(rule.delay_sec)
             self.client.sendall(data)
             return True
-        if rule.action == "replace_reply":
+        if rule.action in ("replace_reply", "refuse"):
             self.client.sendall(rule.reply)
             return True
         if rule.action == "truncate_reply":

@@ -148,7 +148,10 @@ void outcome_of_answer(const struct answer *answer, const struct job *job, int64
     *outcome = (struct outcome){
         .kind = outcomes[meaning].kind, .signal = outcomes[meaning].signal, .answer = *answer};
     outcome->retry_after_ms = answer->retry_after_ms > 0 ? answer->retry_after_ms : 0;
-    if (outcome->kind == OUTCOME_RETRY && retry_is_over(policy, job->attempts + 1, age_ms))
+    /* A probe that finds the API down is no attempt of its job (settle.lua): age alone ends it. */
+    bool is_vain_probe = job->is_probe && outcome->signal == SIGNAL_DOWN;
+    uint32_t attempts = is_vain_probe ? 0 : job->attempts + 1;
+    if (outcome->kind == OUTCOME_RETRY && retry_is_over(policy, attempts, age_ms))
         outcome->kind = OUTCOME_GAVE_UP;
 
     bool is_whole = answer->state == ANSWER_WHOLE;

@@ -222,10 +222,24 @@ local function put_off(job, delay_ms)
   redis.call('ZADD', DELAYED, digits(now_ms + clamp(delay_ms, 0, MAX_DELAY_MS)), to_record(job, 0))
 end
 
+-- A probe that finds the API still down: no job's fault, or the few jobs of a short line would be used up by it.
+local function is_vain_probe(item)
+  if item.signal == 'down' then
+    for _, hold in pairs(holds) do
+      if hold.probe == item.lease then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 local function retry(job, item)
   count('attempts')
   count('retried')
-  job.attempts = job.attempts + 1
+  if not is_vain_probe(item) then
+    job.attempts = job.attempts + 1
+  end
   put_off(job, item.delayMs)
 end
 

@@ -33,16 +33,17 @@ END_TEST
 
 START_TEST(delayed_job_is_claimed_when_it_is_due)
 {
-    app_start();
-    run_until_true(app.base, app_is_working, NULL);
+    const char *words[] = {"EVAL",
+                           "local t = redis.call('TIME') "
+                           "local due = t[1] * 1000 + math.floor(t[2] / 1000) + 300 "
+                           "redis.call('ZADD', KEYS[1], string.format('%.0f', due), "
+                           "'0000000000000001 0 0 1700000000000 0 end_usr_a')",
+                           "1", "authlink:delayed"};
+
+    app.settings.timing.reap_interval_ms = 60000; /* by the timer, not by a reap */
     app_ask("HSET authlink:stats taken 1");
-    const char *words[] = {
-        "EVAL",
-        "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000) "
-        "redis.call('ZADD', KEYS[1], string.format('%.0f', now + 200), "
-        "'0000000000000001 0 0 1700000000000 0 end_usr_a')",
-        "1", "authlink:delayed"};
     freeReplyObject(redis_ask_argv(4, words));
+    app_start();
     app_wait_for_ready(1);
 }
 END_TEST
@@ -68,6 +69,27 @@ START_TEST(round_trips_for_many_jobs_are_few)
     app_wait_for_ready(4000);
     long long calls = app_count_calls("evalsha");
     ck_assert_msg(calls <= 4000 / 20, "%lld calls for 4000 jobs", calls);
+}
+END_TEST
+
+START_TEST(round_trips_are_few_when_room_comes_back_job_by_job)
+{
+    app.keeps = true;
+    app_push(3000);
+    app_start();
+    for (int settled = 0; settled < 3000;) {
+        event_base_loop(app.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        struct job *job = app.kept;
+        if (job == NULL)
+            continue;
+        app.kept = job->next;
+        app_settle(job);
+        app_tell_room();
+        settled++;
+    }
+    app_wait_for_ready(3000);
+    long long calls = app_count_calls("evalsha");
+    ck_assert_msg(calls <= 3000 / 10, "%lld calls for 3000 jobs", calls);
 }
 END_TEST
 
@@ -257,6 +279,7 @@ int main(void)
     tcase_add_test(tcase, delayed_job_is_claimed_when_it_is_due);
     tcase_add_test(tcase, no_more_jobs_are_handed_out_than_there_is_room_for);
     tcase_add_test(tcase, round_trips_for_many_jobs_are_few);
+    tcase_add_test(tcase, round_trips_are_few_when_room_comes_back_job_by_job);
     tcase_add_test(tcase, idle_queue_is_quiet);
     tcase_add_test(tcase, pause_is_told_and_work_goes_on_after_it);
     tcase_add_test(tcase, hold_of_another_key_does_not_bind);

@@ -162,6 +162,69 @@ START_TEST(refused_settle_stops_claims_and_is_repeated_until_it_is_taken)
 }
 END_TEST
 
+/* A key that only settle.lua looks at: claims would be let through. */
+static void break_settles(void)
+{
+    app_ask("HSET authlink:settled:%s a b", queue_boot(app.queue));
+}
+
+static void mend_settles(void)
+{
+    app_ask("DEL authlink:settled:%s", queue_boot(app.queue));
+}
+
+START_TEST(nothing_is_claimed_while_settles_are_refused)
+{
+    app.keeps = true;
+    app.room = 2;
+    app_push(5);
+    app_start();
+    app_wait_for_jobs(2);
+    break_settles();
+    app.room = 64;
+    struct job *job = app.kept; /* one of the two: the other stays in hand */
+    app.kept = job->next;
+    app_settle(job);
+    run_for_ms(app.base, 30);
+    app_tell_room();
+    run_for_ms(app.base, 300);
+    ck_assert_uint_eq(app.jobs, 2);
+    mend_settles();
+    app_wait_for_jobs(5);
+}
+END_TEST
+
+START_TEST(outcomes_in_hand_are_settled_before_leases_are_listed)
+{
+    app.keeps = true;
+    app_push(3);
+    app_start();
+    app_wait_for_jobs(3);
+    app_ask("CLIENT KILL TYPE normal");
+    app_wait_for_state("no Redis");
+    app_settle_kept();
+    break_settles();
+    run_for_ms(app.base, 400);
+    ck_assert(!queue_progress(app.queue).is_working);
+    mend_settles();
+    app_wait_for_ready(3);
+    run_until_true(app.base, app_is_working, NULL);
+}
+END_TEST
+
+START_TEST(overdue_lease_of_another_owner_is_left_alone_until_the_connection_has_lasted)
+{
+    app.settings.timing.foreign_after_ms = 600000;
+    app_plant_lease("other@ffffffffffffffff/00000000000000cc/5", "end_usr_a");
+    app_ask("ZADD authlink:leases 1 other@ffffffffffffffff/00000000000000cc/5");
+    app_start();
+    run_until_true(app.base, app_is_working, NULL);
+    run_for_ms(app.base, 300);
+    ck_assert_uint_eq(app.jobs, 0);
+    ck_assert_int_eq(redis_ask_int("ZCARD authlink:leases"), 1);
+}
+END_TEST
+
 START_TEST(server_without_memory_stores_links_and_hands_out_nothing)
 {
     app.keeps = true;
@@ -224,12 +287,14 @@ END_TEST
 START_TEST(drained_queue_that_loses_redis_still_settles)
 {
     app.keeps = true;
-    app_push(3);
+    app.room = 3;
+    app_push(6);
     app_start();
     app_wait_for_jobs(3);
     queue_drain(app.queue);
     app_ask("CLIENT KILL TYPE normal");
     app_wait_for_state("no Redis");
+    app.room = 64;
     app_settle_kept();
     app_wait_for_ready(3);
     run_for_ms(app.base, 150);
@@ -253,6 +318,10 @@ int main(void)
     tcase_add_test(tcase, lease_of_another_owner_is_left_alone_before_its_deadline);
     tcase_add_test(tcase, lease_that_was_taken_away_is_told_and_its_late_outcome_is_fenced);
     tcase_add_test(tcase, refused_settle_stops_claims_and_is_repeated_until_it_is_taken);
+    tcase_add_test(tcase, nothing_is_claimed_while_settles_are_refused);
+    tcase_add_test(tcase, outcomes_in_hand_are_settled_before_leases_are_listed);
+    tcase_add_test(tcase,
+                   overdue_lease_of_another_owner_is_left_alone_until_the_connection_has_lasted);
     tcase_add_test(tcase, server_without_memory_stores_links_and_hands_out_nothing);
     tcase_add_test(tcase, replica_is_left_and_looked_for_anew);
     tcase_add_test(tcase, scripts_may_be_flushed_at_any_time);

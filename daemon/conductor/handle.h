@@ -28,7 +28,7 @@ struct handle_options {
 };
 
 /*
- * `easy` is new or reset: some options can only be set, not taken back.
+ * `easy` is new.
  *   RESULT_NO_MEMORY, RESULT_INVALID (libcurl cannot do it)  it must not be used.
  */
 MUST_CHECK enum result handle_set_up(CURL *easy, const struct handle_options *options);

@@ -13,8 +13,8 @@
 
 struct transfer {
     struct transfers *pool;
-    CURL *easy;                     /* owns */
-    struct transfer_target *target; /* holds a reference while the easy handle has its options */
+    CURL *easy;                     /* owns; NULL until a request is to be made, and as target */
+    struct transfer_target *target; /* holds a reference: the easy handle has its options */
     struct buffer request;
     size_t request_read; /* bytes that libcurl took */
     struct buffer answer;
@@ -95,19 +95,22 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
     return len;
 }
 
-static struct transfer *transfer_free(struct transfer *transfer)
+static void drop_handle(struct transfer *transfer)
 {
-    if (transfer == NULL)
-        return NULL;
-    if (transfer->is_running)
-        loop_remove(transfer->pool->loop, transfer->easy);
     if (transfer->easy != NULL)
         curl_easy_cleanup(transfer->easy);
-    transfer_target_release(transfer->target);
+    transfer->easy = NULL;
+    transfer->target = transfer_target_release(transfer->target);
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+    if (transfer->is_running)
+        loop_remove(transfer->pool->loop, transfer->easy);
+    drop_handle(transfer);
     buffer_done(&transfer->request);
     buffer_done(&transfer->answer);
     free(transfer);
-    return NULL;
 }
 
 static struct transfer *transfer_new(struct transfers *pool)
@@ -124,9 +127,6 @@ static struct transfer *transfer_new(struct transfers *pool)
     transfer->pool = pool;
     buffer_init(&transfer->request, REQUEST_MAX_BYTES);
     buffer_init(&transfer->answer, TRANSFER_BODY_MAX_BYTES);
-    transfer->easy = curl_easy_init();
-    if (transfer->easy == NULL)
-        return transfer_free(transfer);
     pool->all[pool->count++] = transfer;
     return transfer;
 }
@@ -141,17 +141,10 @@ static struct transfer *take_transfer(struct transfers *pool)
     return transfer;
 }
 
-static void forget_target(struct transfer *transfer)
-{
-    /* It points to the target's headers; and only so does its trust become the system's again. */
-    curl_easy_reset(transfer->easy);
-    transfer->target = transfer_target_release(transfer->target);
-}
-
 static void give_back(struct transfers *pool, struct transfer *transfer)
 {
     if (transfer->target != NULL && transfer->target->is_retired)
-        forget_target(transfer);
+        drop_handle(transfer);
     transfer->next_free = pool->first_free;
     pool->first_free = transfer;
 }
@@ -213,6 +206,10 @@ static void on_finished(CURL *easy, CURLcode code, void *user)
     /* The link was in here; the next answer comes later or never. */
     if (transfer->answer.data != NULL)
         explicit_bzero(transfer->answer.data, transfer->answer.cap);
+    /* libcurl 8.14.1 does not forget that a body could not be sent again: each later request
+     * of that handle fails, even after curl_easy_reset() (measured). */
+    if (code != CURLE_OK)
+        drop_handle(transfer);
     give_back(pool, transfer);
 }
 
@@ -270,13 +267,16 @@ static enum result set_target(struct transfer *transfer, struct transfer_target 
 
     if (transfer->target == target)
         return RESULT_OK;
-    if (transfer->target != NULL)
-        forget_target(transfer);
+    /* A new handle, for some options can only be set, not taken back. */
+    drop_handle(transfer);
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL)
+        return RESULT_NO_MEMORY;
     transfer->target = transfer_target_hold(target);
 
     enum result result = handle_set_up(transfer->easy, &options);
     if (result != RESULT_OK)
-        forget_target(transfer);
+        drop_handle(transfer);
     return result;
 }
 
@@ -340,5 +340,5 @@ void transfers_retire_target(struct transfers *transfers, struct transfer_target
     target->is_retired = true;
     for (uint32_t i = 0; i < transfers->count; i++)
         if (!transfers->all[i]->is_running && transfers->all[i]->target == target)
-            forget_target(transfers->all[i]);
+            drop_handle(transfers->all[i]);
 }

@@ -2,8 +2,8 @@
 #include "conductor/answer.h"
 
 #include "base/text.h"
+#include "conductor/auth_session.h"
 #include "conductor/redact.h"
-#include "conductor/session.h"
 #include "conductor/strict_json.h"
 
 #include <stdarg.h>
@@ -67,9 +67,10 @@ static bool read_envelope(const cJSON *root, struct answer *answer)
 static void read_session(const cJSON *root, const struct answer_expected *expected,
                          const struct headers *headers, struct answer *answer)
 {
-    struct session_fault fault;
+    struct auth_session_fault fault;
 
-    if (session_read(root, expected, headers->date_unix_ms, &answer->session, &fault) == RESULT_OK)
+    if (auth_session_read(root, expected, headers->date_unix_ms, &answer->session, &fault) ==
+        RESULT_OK)
         answer->body = ANSWER_BODY_SESSION;
     else
         say(answer, "HTTP %d, but no session of ours: %s %s", answer->http_status, fault.field,

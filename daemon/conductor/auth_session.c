@@ -1,5 +1,5 @@
-/* session.c - checks the object that the API calls an auth session. */
-#include "conductor/session.h"
+/* auth_session.c - checks the object that the API calls an auth session. */
+#include "conductor/auth_session.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -14,9 +14,9 @@
 /* What the API may add to the minutes that were asked for (design.md section 2). */
 #define LIFE_GRACE_MINS 5
 
-static enum result fail(struct session_fault *reterr_fault, const char *field, const char *why)
+static enum result fail(struct auth_session_fault *reterr_fault, const char *field, const char *why)
 {
-    *reterr_fault = (struct session_fault){field, why};
+    *reterr_fault = (struct auth_session_fault){field, why};
     return RESULT_INVALID;
 }
 
@@ -27,7 +27,7 @@ static bool is_one_word(const char *text)
 
 /* Copies the string of that name; it must be there once and be 1 to size - 1 bytes. */
 static enum result read_string(const cJSON *object, const char *name, char *target, size_t size,
-                               struct session_fault *reterr_fault)
+                               struct auth_session_fault *reterr_fault)
 {
     const char *text = "";
     enum result result = strict_json_string(object, name, &text);
@@ -46,7 +46,7 @@ static enum result read_string(const cJSON *object, const char *name, char *targ
 }
 
 static enum result check_equals(const cJSON *object, const char *name, const char *expected,
-                                const char *why, struct session_fault *reterr_fault)
+                                const char *why, struct auth_session_fault *reterr_fault)
 {
     char value[JOB_ID_MAX_LEN + 1];
     enum result result = read_string(object, name, value, sizeof value, reterr_fault);
@@ -65,7 +65,7 @@ static bool is_port_fine(const char *rest)
 }
 
 static enum result check_link(const char *url, const struct answer_expected *expected,
-                              struct session_fault *reterr_fault)
+                              struct auth_session_fault *reterr_fault)
 {
     const char *name = "authFlowUrl";
     size_t host_len;
@@ -79,7 +79,7 @@ static enum result check_link(const char *url, const struct answer_expected *exp
 }
 
 static enum result read_time(const cJSON *object, const char *name, char *target, size_t size,
-                             int64_t *ret_unix_ms, struct session_fault *reterr_fault)
+                             int64_t *ret_unix_ms, struct auth_session_fault *reterr_fault)
 {
     enum result result = read_string(object, name, target, size, reterr_fault);
 
@@ -91,7 +91,7 @@ static enum result read_time(const cJSON *object, const char *name, char *target
 /* expiresAt, and createdAt where there is one: by both of them the life of the link. */
 static enum result read_life(const cJSON *object, const struct answer_expected *expected,
                              int64_t date_unix_ms, struct session *session,
-                             struct session_fault *reterr_fault)
+                             struct auth_session_fault *reterr_fault)
 {
     int64_t asked_ms = expected->link_expiry_mins * MS_PER_MIN;
     int64_t expires_unix_ms;
@@ -117,9 +117,9 @@ static enum result read_life(const cJSON *object, const struct answer_expected *
     return RESULT_OK;
 }
 
-enum result session_read(const cJSON *object, const struct answer_expected *expected,
-                         int64_t date_unix_ms, struct session *ret_session,
-                         struct session_fault *reterr_fault)
+enum result auth_session_read(const cJSON *object, const struct answer_expected *expected,
+                              int64_t date_unix_ms, struct session *ret_session,
+                              struct auth_session_fault *reterr_fault)
 {
     struct session session = {.life_ms = 0};
     enum result result =

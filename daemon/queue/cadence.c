@@ -17,6 +17,7 @@ void cadence_start(struct cadence *cadence)
     cadence->is_hungry = true;
     cadence->due_us = 0;
     cadence->refusals = 0;
+    own_network_start(&cadence->network);
 }
 
 void cadence_note_push(struct cadence *cadence)
@@ -34,12 +35,12 @@ void cadence_note_sent(struct cadence *cadence, int64_t now_us)
     cadence->sent_us = now_us;
 }
 
-void cadence_note_jobs(struct cadence *cadence, size_t jobs, int64_t queue_len)
+void cadence_note_jobs(struct cadence *cadence, uint64_t seq, size_t jobs, int64_t queue_len)
 {
     cadence->is_hungry = jobs > 0 || queue_len > 0;
     cadence->refusals = 0;
-    if (jobs > 0 && own_network_is_alone(&cadence->network))
-        own_network_handed_out(&cadence->network);
+    if (jobs > 0)
+        own_network_handed_out(&cadence->network, seq);
 }
 
 void cadence_note_wait(struct cadence *cadence, int64_t now_us, int64_t wait_ms, double random_unit)

@@ -36,8 +36,8 @@ void cadence_note_due(struct cadence *cadence, int64_t now_us, int64_t next_due_
 /* A claim was sent. */
 void cadence_note_sent(struct cadence *cadence, int64_t now_us);
 
-/* A claim handed out `jobs` jobs, and left `queue_len` elements in the queue. */
-void cadence_note_jobs(struct cadence *cadence, size_t jobs, int64_t queue_len);
+/* Claim `seq` handed out `jobs` jobs, and left `queue_len` elements in the queue. */
+void cadence_note_jobs(struct cadence *cadence, uint64_t seq, size_t jobs, int64_t queue_len);
 
 /* No slot, a hold, foreign data: come again after `wait_ms`, and a random share (0..1) of a tenth.
  */

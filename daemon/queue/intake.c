@@ -72,7 +72,7 @@ static void note_reply(struct intake *intake, const struct claim_reply *reply)
 
     switch (reply->word) {
     case CLAIM_JOBS:
-        cadence_note_jobs(cadence, reply->job_count, reply->queue_len);
+        cadence_note_jobs(cadence, reply->seq, reply->job_count, reply->queue_len);
         cadence_note_due(cadence, now_us, reply->next_due_ms);
         break;
     case CLAIM_WAIT:

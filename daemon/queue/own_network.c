@@ -47,9 +47,16 @@ void own_network_forget(struct own_network *network, uint64_t seq, int64_t now_u
         network->next_us = now_us;
 }
 
-void own_network_handed_out(struct own_network *network)
+void own_network_handed_out(struct own_network *network, uint64_t seq)
 {
-    network->next_us = INT64_MAX;
+    if (is_of_single_claim(network, seq))
+        network->next_us = INT64_MAX;
+}
+
+void own_network_start(struct own_network *network)
+{
+    if (network->next_us == INT64_MAX)
+        network->next_us = 0;
 }
 
 int64_t own_network_wait_us(const struct own_network *network, int64_t now_us)

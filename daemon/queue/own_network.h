@@ -30,8 +30,14 @@ void own_network_note(struct own_network *network, const struct outcome *outcome
 /* A job of lease `seq` is gone without an outcome. */
 void own_network_forget(struct own_network *network, uint64_t seq, int64_t now_us);
 
-/* The single job was handed out: nothing more until it is back. */
-void own_network_handed_out(struct own_network *network);
+/*
+ * Lease `seq` was handed out. If it was claimed for a single job, nothing more until that is back;
+ * the answer to a claim sent before, for many, is none to wait for.
+ */
+void own_network_handed_out(struct own_network *network, uint64_t seq);
+
+/* Connected anew: what a lost lease was waited for may never come back. */
+void own_network_start(struct own_network *network);
 
 bool own_network_is_alone(const struct own_network *network);
 

@@ -22,11 +22,13 @@ static uint32_t want_at(int64_t now_us, uint32_t room)
     return cadence_want(&cadence, now_us, room, &wait_us);
 }
 
+#define ANY_LATER_SEQ 1000
+
 /* A claim that goes out now, and what it brought. */
 static void claim(int64_t now_us, size_t jobs, int64_t queue_len)
 {
     cadence_note_sent(&cadence, now_us);
-    cadence_note_jobs(&cadence, jobs, queue_len);
+    cadence_note_jobs(&cadence, ANY_LATER_SEQ, jobs, queue_len);
 }
 
 START_TEST(after_connecting_it_claims_for_all_the_room_but_at_most_256)
@@ -173,6 +175,23 @@ START_TEST(single_job_that_is_out_holds_back_the_next)
 }
 END_TEST
 
+START_TEST(answer_to_a_claim_sent_before_is_no_single_job_to_wait_for)
+{
+    fail_five_times();
+    cadence_note_jobs(&cadence, 1, 64, 100);
+    ck_assert_uint_eq(want_at(START_US + US_PER_SEC, 64), 1);
+}
+END_TEST
+
+START_TEST(single_job_that_was_out_at_a_loss_of_the_connection_holds_back_nothing)
+{
+    fail_five_times();
+    claim(START_US + US_PER_SEC, 1, 100);
+    cadence_start(&cadence);
+    ck_assert_uint_eq(want_at(START_US + 2 * US_PER_SEC, 64), 1);
+}
+END_TEST
+
 START_TEST(failures_of_one_moment_count_once)
 {
     for (int i = 0; i < 64; i++)
@@ -237,6 +256,9 @@ int main(void)
     tcase_add_test(tcase, five_failures_in_a_row_are_followed_by_a_second_and_single_jobs);
     tcase_add_test(tcase, an_answer_in_between_starts_the_count_anew);
     tcase_add_test(tcase, single_job_that_is_out_holds_back_the_next);
+    tcase_add_test(tcase, answer_to_a_claim_sent_before_is_no_single_job_to_wait_for);
+    tcase_add_test(tcase,
+                   single_job_that_was_out_at_a_loss_of_the_connection_holds_back_nothing);
     tcase_add_test(tcase, failures_of_one_moment_count_once);
     tcase_add_test(tcase, backoff_ends_at_a_minute);
     tcase_add_test(tcase, one_answer_ends_it_at_once);

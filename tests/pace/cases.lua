@@ -143,10 +143,24 @@ local function at_once()
   return result
 end
 
+local function strays()
+  local result = { name = 'strays', title = '429s that do not come from the pace (token 1s, 100/s)', columns = {}, rows = {} }
+  for _, known in ipairs({ true, false }) do
+    local row = { name = known and 'known' or 'unknown' }
+    for _, share in ipairs({ 0.002, 0.005, 0.01, 0.02, 0.04 }) do
+      result.columns[#row + 1] = 100 * share .. ' %'
+      table.insert(row, { limiter = 'token', options = { burst_sec = 1 }, limit = 100, per_sec = known and 100 or 0,
+        stray = share, duration_sec = 1800, measure_from_sec = 600, bar = { share = 0.7, refused = 2 * share + 0.015 } })
+    end
+    table.insert(result.rows, row)
+  end
+  return result
+end
+
 -- All tables, in the order of the manual.
 function cases.tables()
   return { by_rate('unknown', 'Unknown limit, 4 instances', false), by_rate('known', 'Known limit, 4 instances', true),
-    fleets(), changes(), minutes(), at_once() }
+    fleets(), changes(), minutes(), at_once(), strays() }
 end
 
 return cases

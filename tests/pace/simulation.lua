@@ -14,7 +14,7 @@ Case     limiter, options   a maker of limiters.lua and its options
          idle_from_sec, idle_for_sec    the queue is empty
          kill_at_sec, kill_count        so many instances die with slots in hand
          latency_sec, latency_sigma, way_sec, way_sigma   log-normal; way: until the limiter sees a request
-         first_tokens       0: the bucket is empty at first
+         stray              share of requests that are refused whatever the rate
 Result   share  of the limit that was used      refused  share of 429s (both while measured)
          found  seconds until the first 5 s (or 50 requests) with 95 % used and at most 5 % 429s, or nil
          sent, pace, worst_sec (most accepted or refused requests within one second)
@@ -31,7 +31,7 @@ local MAX_CLAIM = 256
 local SETTLE_AFTER_SEC = 0.050
 
 local DEFAULTS = { per_sec = 0, burst = 1, max_per_sec = 100000, instances = 4, seed = 1, latency_sec = 0.120,
-  latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0 }
+  latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0, stray = 0 }
 
 local function clock_us(now)
   return EPOCH_US + math.floor(now * 1000000)
@@ -133,7 +133,10 @@ end
 
 -- The request reaches the limiter.
 function arrive(run, now, event)
-  local accepted, wait_sec, held_back = run.limiter.admit(run.wall_offset + now)
+  local accepted, wait_sec, held_back = false, 1, 0
+  if run.case.stray == 0 or run.dice.uniform() >= run.case.stray then
+    accepted, wait_sec, held_back = run.limiter.admit(run.wall_offset + now)
+  end
   run.meter.count(now, accepted, run.limit)
   if run.case.on_request then
     run.case.on_request(now, accepted, run.state)

@@ -5,13 +5,13 @@ Pure: no redis.call and no clock. State in, state out; the steps keep it in :lim
 slots, so that instances never race for one; a controller above it finds a limit that is not known:
 
   A pace is on trial for some answers. Few 429s: it is the new base, and a higher one is tried. Many: back, and
-  `hi` remembers where it failed. Between base and hi it searches, in growing steps; once they are close it
-  waits, longer the more 429s the last try cost, and then tries freely beyond hi. Nothing accepted at all: one
-  request at a time until one is; how long that took tells that the API counts in long windows, and from then
-  on a trial lasts as long. tests/pace/ has the figures: tables.lua shows what a change does.
+  `hi` remembers where it failed. Between base and hi it searches, in growing steps; once they are close it waits,
+  longer the more 429s the last try cost, and then tries freely beyond hi. Nothing accepted at all: one request at
+  a time until one is; how long that took tells that the API counts in long windows, and from then on a trial lasts
+  as long. Cut after cut and still 429s: half the pace for a while shows which of them have another cause.
+  tests/pace/tables.lua prints what a change does to the figures.
 
-Units    _us Unix us, rates in requests a second. In the hash all numbers are written with %.17g: exact, and no
-         exponent in any time below 1e17 us.
+Units    _us Unix us, rates in requests a second. The hash has the exact numbers: %.17g, for times without exponent.
 State    next_us        the next free slot
          pace, base     the pace now; the last pace that passed a trial (pace > base: probing)
          hi             the lowest pace that failed since it was last forgotten, 0: none known
@@ -26,19 +26,21 @@ State    next_us        the next free slot
          since_us, acc  start of the present cycle (idle time taken out), accepted in it
          per_sec, burst, max_per_sec   the fleet's settings; per_sec 0: the limit is unknown
          proven         the base that the last free probe started from; 0: there was none
-         stop_us        when everything was refused last
-         window_us      0, or how long such a stop lasted at most: the API counts in windows of at least that
+         stop_us, window_us   when everything was refused last; 0, or how long that lasted at most: the API
+                        counts in windows of at least that
+         peak, doubt, stray   the base that small cuts are measured by, 0: none; 1: half the pace, to see which
+                        429s stay; the share of 429s that do not come from the pace
 ]]
 local pace = {}
 
 do
   -- In the hash the names bear their units; the order is that of HMGET.
-  local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us', 'cost',
-    'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec',
-    'proven', 'stop_us', 'window_us' }
-  pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs', 'cost',
-    'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec',
-    'proven', 'stopUs', 'windowUs' }
+  local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us',
+    'cost', 'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec', 'proven', 'stop_us', 'window_us',
+    'peak', 'doubt', 'stray' }
+  pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs',
+    'cost', 'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec', 'proven', 'stopUs', 'windowUs',
+    'peak', 'doubt', 'stray' }
 
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
@@ -46,19 +48,17 @@ do
   local MAX_SLOTS = 256
   local MIN_PACE = 0.1
   local START_PACE = 10          -- of an unknown limit
-  local LONG_RETRY_MS = 2000     -- a Retry-After beyond it is a window that ran out
-  local MAX_RETRY_MS = 600000
+  local LONG_RETRY_MS, MAX_RETRY_MS = 2000, 600000   -- a Retry-After beyond 2 s is a window that ran out
   local LOST_CLOCK_US = 620 * SEC
-  local LONGEST_WAIT_US = 11 * MAX_RETRY_MS * 1000
   local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
   local SKIP_US = SEC            -- logs of a second forget
   local SEARCH_END = 1.05
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
+  local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
+  local DOUBT_ANSWERS, STRAY_FADES, MAX_STRAY = 400, 0.02, 0.05
   local MAX_DARK_US = 16 * SEC
-  local SHORT_STOP_US = 2 * SEC
-  local LONG_STOP_US = 5 * SEC
+  local SHORT_STOP_US, LONG_STOP_US, OUTAGE_US = 2 * SEC, 5 * SEC, 120 * SEC
   local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
-  local OUTAGE_US = 120 * SEC
   local WINDOW_KEPT_US = 3600 * SEC  -- it may have been an outage
 
   -- What differs between a known and an unknown limit. search: how much bolder than a free probe, for hi bounds it.
@@ -85,8 +85,8 @@ do
     end
   end
 
-  local function sound_setting(number, low)
-    return number and number >= low and number <= MAX_SETTING and number or nil
+  local function is_setting(number, low)
+    return number and number >= low and number <= MAX_SETTING
   end
 
   function pace.load(values)
@@ -94,10 +94,8 @@ do
     for i, name in ipairs(NAMES) do
       state[name] = sound(values[i])
     end
-    local known = state.per_sec ~= 0
-    local complete = sound_setting(state.per_sec, known and MIN_SETTING or 0) and sound_setting(state.burst, 1)
-      and sound_setting(state.max_per_sec, MIN_SETTING)
-    if not complete then
+    local is_known = state.per_sec == 0 or is_setting(state.per_sec, MIN_SETTING)
+    if not (is_known and is_setting(state.burst, 1) and is_setting(state.max_per_sec, MIN_SETTING)) then
       state.per_sec = nil
     end
     return state
@@ -107,7 +105,8 @@ do
     local flat = {}
     for i, name in ipairs(NAMES) do
       flat[#flat + 1] = pace.FIELDS[i]
-      flat[#flat + 1] = string.format('%.17g', state[name])
+      -- the same text for whole numbers, which most are; %.17g takes twenty times as long
+      flat[#flat + 1] = string.format(state[name] % 1 == 0 and '%d' or '%.17g', state[name])
     end
     return flat
   end
@@ -124,24 +123,24 @@ do
     state.step = per_sec > 0 and KNOWN.step or 1
   end
 
+  local MOST = { step = 1, dark_us = MAX_DARK_US, window_us = MAX_WINDOW_US, stray = MAX_STRAY }
+  local MOST_AHEAD_US = { since_us = LOST_CLOCK_US, wait_us = 11 * MAX_RETRY_MS * 1000, stop_us = 0 }
+
   -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
   local function heal(state, now_us)
     if not (state.pace and state.base and state.pace > 0 and state.base > 0) then
       pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
     end
     for _, name in ipairs(NAMES) do
-      state[name] = state[name] or 0
+      local most = MOST[name] or MOST_AHEAD_US[name] and now_us + MOST_AHEAD_US[name] or math.huge
+      state[name] = math.min(state[name] or 0, most)
     end
     state.pace, state.base = limited(state, state.pace), limited(state, state.base)
-    state.step, state.dark_us = math.min(state.step, 1), math.min(state.dark_us, MAX_DARK_US)
+    state.proven, state.peak = math.min(state.proven, ceiling(state)), math.min(state.peak, ceiling(state))
     if state.next_us > now_us + LOST_CLOCK_US then   -- the clock went back
       state.next_us, state.from_us, state.since_us = now_us, now_us, now_us
     end
-    state.proven, state.stop_us = math.min(state.proven, ceiling(state)), math.min(state.stop_us, now_us)
-    state.window_us = math.min(state.window_us, MAX_WINDOW_US)
     state.from_us = math.min(state.from_us, math.max(state.next_us, now_us) + SKIP_US)
-    state.since_us = math.min(state.since_us, now_us + LOST_CLOCK_US)
-    state.wait_us = math.min(state.wait_us, now_us + LONGEST_WAIT_US)
   end
 
   local function gap_us(state)
@@ -190,11 +189,12 @@ do
   end
 
   local function failed(state, now_us, to)
-    state.hi = state.pace
-    state.pace = limited(state, to)
-    state.base = state.pace
-    state.calm, state.wait_us = 0, now_us
-    state.step = rules(state).step
+    if state.peak == 0 or to < (1 - SMALL_CUT) * state.base then
+      state.peak = limited(state, to)
+    end
+    state.hi, state.pace = state.pace, limited(state, to)
+    state.base, state.step = state.pace, rules(state).step
+    state.calm, state.wait_us, state.doubt = 0, now_us, 0
     begin(state, now_us, SKIP_US)
   end
 
@@ -206,10 +206,6 @@ do
   local function fallback(state)
     local climbed = state.hi == 0 and state.proven > 0 and state.base > SEARCH_END * state.proven
     return climbed and state.proven or state.base
-  end
-
-  local function restart_cycle(state, at_us)
-    state.since_us, state.acc = at_us, 0
   end
 
   -- A pace that the cycle which ends at end_us would have borne, if it was long enough to tell; else half the pace.
@@ -284,7 +280,7 @@ do
       state.calm, state.wait_us = 0, now_us
       begin(state, now_us, 0)
     end
-    restart_cycle(state, now_us)
+    state.since_us, state.acc = now_us, 0
   end
 
   local function learn_dark(state, now_us)
@@ -305,7 +301,7 @@ do
     note_window(state, retry_us)
     state.stop_us = now_us
     state.next_us = math.max(state.next_us, end_us)
-    restart_cycle(state, end_us)
+    state.since_us, state.acc = end_us, 0
     failed(state, now_us, to)
     state.wait_us = end_us + 10 * retry_us
   end
@@ -353,12 +349,11 @@ do
   local function learn_clean(state, now_us)
     state.base = state.pace
     state.calm = state.calm + 1
-    if now_us - state.stop_us > WINDOW_KEPT_US then
-      state.window_us = 0
+    if state.calm >= 2 then
+      state.peak = math.max(state.peak, state.base)
     end
-    if state.base >= state.hi then
-      state.hi = 0
-    end
+    state.window_us = now_us - state.stop_us > WINDOW_KEPT_US and 0 or state.window_us
+    state.hi = state.hi > state.base and state.hi or 0
     if state.hi > SEARCH_END * state.base then
       search(state)
     elseif state.hi == 0 then
@@ -370,28 +365,59 @@ do
     end
   end
 
-  local function learn_refused(state, now_us, judged)
-    local estimate = state.pace * (1 - state.thr / judged) * rules(state).margin
-    failed(state, now_us, is_probing(state) and math.max(fallback(state), estimate) or estimate)
+  -- Small cuts that do not help: which 429s stay at half the pace?
+  local function doubt(state, now_us, to)
+    local peak = state.peak
+    failed(state, now_us, to / 2)
+    state.peak, state.doubt = peak, 1
+  end
+
+  -- What stayed is allowed from now on, and the pace is what it was before the cuts.
+  local function learn_doubt(state, now_us, judged)
+    if judged < DOUBT_ANSWERS then
+      return
+    end
+    local share, hi, to = state.thr / judged, state.hi, 2 * state.pace
+    if share >= rules(state).target / 4 then
+      state.stray, to = math.min(share, MAX_STRAY), state.peak
+    end
+    failed(state, now_us, to)
+    state.peak, state.hi = state.pace, math.max(hi, state.pace)
+  end
+
+  -- 429s of this trial beyond what strays and their scatter explain.
+  local function to_blame(state, judged)
+    local strays = state.stray * judged
+    return state.thr - strays - 2 * math.sqrt(strays)
+  end
+
+  local function learn_refused(state, now_us, refused)
+    local estimate = state.pace * (1 - refused) * rules(state).margin
+    if is_probing(state) then
+      failed(state, now_us, math.max(fallback(state), estimate))
+    elseif refused < SMALL_CUT and state.window_us == 0 and estimate < DOUBT_BELOW * state.peak then
+      doubt(state, now_us, estimate)
+    else
+      failed(state, now_us, estimate)
+    end
   end
 
   local function learn_trial(state, now_us, judged)
-    local target = rules(state).target
-    local need = needed(state)
-    local early = state.window_us == 0 and state.thr >= math.max(3, target * need)
-      and judged >= math.max(20, state.pace)
+    local target, need, blame = rules(state).target, needed(state), to_blame(state, judged)
+    local early = state.window_us == 0 and blame >= math.max(3, target * need) and judged >= math.max(20, state.pace)
     if judged < need and not early then
       return
     end
-    if state.thr > target * judged then
-      -- one or two stray 429s are no verdict on the base
+    if blame > target * judged then
+      -- one or two 429s are no verdict on the base
       if is_probing(state) or state.thr >= 3 or judged >= 2 / target then
-        learn_refused(state, now_us, judged)
+        learn_refused(state, now_us, blame / judged)
       end
       return
     end
     -- a line that was not busy teaches nothing
     if state.dry_us < 0.1 * judged / state.pace * SEC then
+      state.stray = state.stray + STRAY_FADES * math.min(0, state.thr / judged - state.stray)
       learn_clean(state, now_us)
     end
     begin(state, now_us, 0)
@@ -415,6 +441,8 @@ do
       learn_flood(state, now_us, judged)
     elseif is_lost_probe(state, judged) then
       failed(state, now_us, fallback(state))
+    elseif state.doubt > 0 then
+      learn_doubt(state, now_us, judged)
     else
       learn_trial(state, now_us, judged)
     end

@@ -21,6 +21,11 @@ local function digits(number)
   return format('%d', number)
 end
 
+-- Any number, whole: %.17g takes twenty times as long as %d, for the same text where both can.
+local function exact(number)
+  return format(number % 1 == 0 and '%d' or '%.17g', number)
+end
+
 local function clamp(value, low, high)
   return math.min(math.max(value, low), high)
 end

@@ -67,5 +67,5 @@ end
 
 -- "perSec burst maxPerSec pace": what the fleet goes by now.
 local function rate_reply(state)
-  return string.format('%.17g %.17g %.17g %.17g', state.per_sec, state.burst, state.max_per_sec, state.pace)
+  return table.concat({ exact(state.per_sec), exact(state.burst), exact(state.max_per_sec), exact(state.pace) }, ' ')
 end

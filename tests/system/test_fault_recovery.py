@@ -6,7 +6,7 @@ import time
 import unittest
 
 from faults import (LONG, check_all_ready, check_law_now, check_one_session_each, end_pause, end_users, extra_sessions,
-                    set_pause, wait_in_flight, wait_leases_over)
+                    redis_now_ms, set_pause, wait_in_flight, wait_leases_over)
 from harness import World, main, wait_for
 
 # a lease of 4.5 s; the margins stay those of the release in proportion
@@ -134,6 +134,22 @@ class Recovery(unittest.TestCase):
             world.wait_idle()
             self.assertGreaterEqual(world.stats().get("returned", 0) + world.stats().get("recovered", 0), len(users))
             self.assertIn("could outlive its lease", stopped.log_text())
+            check_one_session_each(world, users)
+            check_law_now(world)
+
+    def test_slots_that_were_missed_are_not_made_up_for_in_one_burst(self):
+        users = end_users(40)
+        with World(settings=SETTINGS) as world:
+            stopped = world.daemon("stopped", hooked=True, env=stop_at("claim.received"), start=False)
+            world.push(*users)
+            stopped.start()
+            wait_for(lambda: is_stopped(stopped), "the claim to be answered")
+            in_hand = world.backlog()[3]
+            now_ms = redis_now_ms(world)
+            wait_for(lambda: redis_now_ms(world) > now_ms + 1000, "the slots to pass")
+            stopped.signal(signal.SIGCONT)
+            world.wait_idle()
+            self.assertGreaterEqual(world.stats().get("returned", 0), in_hand)
             check_one_session_each(world, users)
             check_law_now(world)
 

@@ -235,12 +235,18 @@ START_TEST(every_claim_has_the_next_name_and_none_is_sent_twice)
 }
 END_TEST
 
+static bool is_received(void *user)
+{
+    (void)user;
+    return test.leases[0] != '\0';
+}
+
 START_TEST(claim_whose_reply_is_lost_is_over)
 {
     test.answer = NULL;
     test.is_answered = false;
     ck_assert_int_eq(claimer_send(test.claimer, 1), RESULT_OK);
-    run_for_ms(test.base, 10);
+    run_until_true(test.base, is_received, NULL);
     fake_redis_hang_up(test.fake);
     run_until(test.base, &test.is_answered);
     ck_assert_int_eq(test.reply.word, CLAIM_LOST);

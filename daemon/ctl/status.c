@@ -1,0 +1,267 @@
+/* status.c - a picture of the fleet, read from Redis. */
+#include "ctl/status.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "core/job_check.h"
+#include "ctl/fields.h"
+#include "ctl/scan.h"
+#include "queue/replies.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MINUTE_MS      INT64_C(60000)
+#define EVENTS_A_READ  "500"
+#define STREAM_ID_SIZE 64
+
+static enum result read_minute(struct dialog *dialog, struct status *status)
+{
+    char oldest[STREAM_ID_SIZE];
+    char newest[STREAM_ID_SIZE] = "+";
+    int64_t seen = 0;
+
+    snprintf(oldest, sizeof oldest, "%" PRId64, status->audit.now_ms - MINUTE_MS);
+    status->minute.span_ms = MINUTE_MS;
+    for (size_t count = 1; count > 0;) {
+        redisReply *reply = NULL;
+        enum result result = dialog_ask(dialog, &reply, "XREVRANGE", dialog_keys(dialog)->events,
+                                        newest, oldest, "COUNT", EVENTS_A_READ, NULL);
+        if (result != RESULT_OK)
+            return result;
+        count = reply->elements;
+        for (size_t i = 0; i < count; i++) {
+            const redisReply *id = reply_at(reply->element[i], 0);
+            const redisReply *flat = reply_at(reply->element[i], 1);
+            const char *type = field_text(flat, "type");
+            status->minute.ready += strcmp(type, "ready") == 0;
+            status->minute.reused += strcmp(type, "reused") == 0;
+            status->minute.failed += strcmp(type, "failed") == 0;
+            status->minute.requests +=
+                strcmp(type, "reused") == 0 ? 0 : field_int(flat, "attempts", 0);
+            snprintf(newest, sizeof newest, "(%s", reply_text(id));
+        }
+        freeReplyObject(reply);
+        seen += (int64_t)count;
+        if (seen >= STATUS_EVENTS_MAX) {
+            int64_t last_ms = strtoll(newest + 1, NULL, 10);
+            status->minute.span_ms = status->audit.now_ms - last_ms;
+            break;
+        }
+    }
+    return RESULT_OK;
+}
+
+/* The queue's head tells when it was enqueued, if its producer said so. */
+static enum result read_oldest(struct dialog *dialog, struct status *status)
+{
+    static const struct host_list no_hosts;
+    const struct job_rules rules = {
+        .link_expiry_mins = JOB_LINK_EXPIRY_MIN, .redirect_url = "", .redirect_hosts = &no_hosts};
+    const struct keys *keys = dialog_keys(dialog);
+    struct job_request request;
+    struct job_refusal refusal;
+    redisReply *reply = NULL;
+
+    enum result result = dialog_ask(dialog, &reply, "LRANGE", keys->queue, "0", "0", NULL);
+    if (result != RESULT_OK)
+        return result;
+    const redisReply *head = reply_at(reply, 0);
+    if (head != NULL &&
+        job_check(reply_text(head), reply_len(head), &rules, &request, &refusal) == RESULT_OK &&
+        request.enqueued_at_unix_ms > 0)
+        status->oldest_age_ms = status->audit.now_ms - request.enqueued_at_unix_ms;
+    freeReplyObject(reply);
+
+    result = dialog_ask(dialog, &reply, "ZRANGE", keys->delayed, "0", "0", NULL);
+    if (result != RESULT_OK)
+        return result;
+    /* <jobKey> <attempts> <recoveries> <firstSeenMs> ... */
+    const char *rest = reply_text(reply_at(reply, 0));
+    for (int i = 0; i < 3 && rest != NULL; i++)
+        rest = strchr(rest, ' ') == NULL ? NULL : strchr(rest, ' ') + 1;
+    if (rest != NULL)
+        status->oldest_retry_ms = status->audit.now_ms - strtoll(rest, NULL, 10);
+    freeReplyObject(reply);
+    return RESULT_OK;
+}
+
+struct instance_reader {
+    struct dialog *dialog;
+    struct status *status;
+};
+
+static enum result read_instance(const char *key, size_t len, void *user)
+{
+    struct instance_reader *reader = user;
+    struct dialog_words words = {0};
+    redisReply *reply = NULL;
+
+    dialog_words_add(&words, "HGETALL");
+    dialog_words_add_bytes(&words, key, len);
+    enum result result = dialog_command(reader->dialog, &words, 0, &reply);
+    if (result != RESULT_OK)
+        return result;
+    struct status *status = reader->status;
+    /* SCAN may say a key twice; it may be gone meanwhile */
+    bool is_new = reply->elements > 0 && status->instance_count < STATUS_INSTANCES_MAX;
+    for (size_t i = 0; i < status->instance_count && is_new; i++)
+        is_new = strcmp(field_text(status->instances[i], "boot"), field_text(reply, "boot")) != 0;
+    if (is_new)
+        status->instances[status->instance_count++] = reply;
+    else
+        freeReplyObject(reply);
+    return RESULT_OK;
+}
+
+static int compare_instances(const void *a, const void *b)
+{
+    const redisReply *const *left = a;
+    const redisReply *const *right = b;
+    int order = strcmp(field_text(*left, "instance"), field_text(*right, "instance"));
+
+    return order != 0 ? order : strcmp(field_text(*left, "hostId"), field_text(*right, "hostId"));
+}
+
+static enum result read_all(struct dialog *dialog, struct status *status)
+{
+    const struct keys *keys = dialog_keys(dialog);
+    struct instance_reader reader = {.dialog = dialog, .status = status};
+
+    enum result result = audit_read(dialog, &status->audit);
+    if (result == RESULT_OK)
+        result = dialog_ask(dialog, &status->holds, "HGETALL", keys->holds, NULL);
+    if (result == RESULT_OK)
+        result = dialog_ask(dialog, &status->limiter, "HGETALL", keys->limiter, NULL);
+    if (result == RESULT_OK)
+        result = dialog_ask(dialog, &status->meta, "HGETALL", keys->meta, NULL);
+    if (result == RESULT_OK)
+        result = scan_keys(dialog, "instance", read_instance, &reader);
+    if (result == RESULT_OK)
+        result = read_oldest(dialog, status);
+    if (result == RESULT_OK)
+        result = read_minute(dialog, status);
+    qsort(status->instances, status->instance_count, sizeof status->instances[0],
+          compare_instances);
+    return result;
+}
+
+/* A pause that is over stays until the next claim takes it away; it holds nobody any more. */
+static void drop_ended_holds(struct status *status)
+{
+    redisReply *holds = status->holds;
+    struct status_hold hold;
+
+    for (size_t i = 0; status_hold_at(status, i, &hold);) {
+        if (hold.until_ms == 0 || hold.until_ms > status->audit.now_ms) {
+            i++;
+            continue;
+        }
+        freeReplyObject(holds->element[2 * i]);
+        freeReplyObject(holds->element[2 * i + 1]);
+        holds->elements -= 2;
+        memmove(&holds->element[2 * i], &holds->element[2 * i + 2],
+                (holds->elements - 2 * i) * sizeof *holds->element);
+    }
+}
+
+enum result status_read(struct dialog *dialog, struct status *ret_status)
+{
+    *ret_status = (struct status){.oldest_age_ms = -1, .oldest_retry_ms = -1};
+    enum result result = read_all(dialog, ret_status);
+    if (result == RESULT_OK)
+        drop_ended_holds(ret_status);
+    else
+        status_done(ret_status);
+    return result;
+}
+
+static redisReply *free_reply(redisReply *reply)
+{
+    if (reply != NULL)
+        freeReplyObject(reply);
+    return NULL;
+}
+
+void status_done(struct status *status)
+{
+    status->holds = free_reply(status->holds);
+    status->limiter = free_reply(status->limiter);
+    status->meta = free_reply(status->meta);
+    while (status->instance_count > 0)
+        free_reply(status->instances[--status->instance_count]);
+}
+
+int64_t status_backlog(const struct status *status)
+{
+    return status->audit.queue + status->audit.delayed + status->audit.in_leases;
+}
+
+static double a_second(const struct status *status, int64_t count)
+{
+    return status->minute.span_ms > 0 ? 1000.0 * (double)count / (double)status->minute.span_ms : 0;
+}
+
+double status_jobs_per_sec(const struct status *status)
+{
+    return a_second(status, status->minute.ready + status->minute.reused + status->minute.failed);
+}
+
+double status_limit_per_sec(const struct status *status)
+{
+    double known = field_double(status->limiter, "perSec", 0);
+
+    return known > 0 ? known : field_double(status->limiter, "pace", 0);
+}
+
+int64_t status_eta_ms(const struct status *status)
+{
+    double per_sec = field_double(status->limiter, "pace", 0);
+
+    if (status_backlog(status) == 0)
+        return 0;
+    if (status->holds->elements > 0 || status->instance_count == 0 || per_sec <= 0)
+        return -1;
+    return (int64_t)(1000.0 * (double)status_backlog(status) / per_sec);
+}
+
+bool status_hold_at(const struct status *status, size_t index, struct status_hold *ret_hold)
+{
+    const redisReply *cause = reply_at(status->holds, 2 * index);
+    const redisReply *value = reply_at(status->holds, 2 * index + 1);
+    int64_t numbers[4] = {0};
+
+    if (cause == NULL || value == NULL)
+        return false;
+    const char *rest = reply_text(value);
+    for (int i = 0; i < 4; i++) {
+        char *end = NULL;
+        numbers[i] = strtoll(rest, &end, 10);
+        rest = *end == ' ' ? end + 1 : end;
+    }
+    const char *behind_probe = strchr(rest, ' ');
+    const char *detail = behind_probe == NULL ? "" : behind_probe + 1;
+    *ret_hold = (struct status_hold){
+        .cause = reply_text(cause),
+        .cause_len = reply_len(cause),
+        .detail = detail,
+        .detail_len = strlen(detail),
+        .since_ms = numbers[0],
+        .until_ms = numbers[1],
+        .next_ms = numbers[2],
+    };
+    return true;
+}
+
+const char *status_hold_advice(const struct status_hold *hold)
+{
+    if (text_starts_with(hold->cause, "pause"))
+        return "authlinkctl resume";
+    if (text_starts_with(hold->cause, "account:"))
+        return "mend the key or the account at Conductor; a probe then ends the hold";
+    if (text_starts_with(hold->cause, "unknown_users:"))
+        return "are these the keys of the right project? If so: authlinkctl resume account";
+    return "nothing: it is probed, and ends when the API answers";
+}

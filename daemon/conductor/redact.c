@@ -16,6 +16,9 @@ static const struct {
     {"auth_sess_client_secret_", "[secret]", false, true},
     {"https://", "[link]", true, true},
     {"http://", "[link]", true, true},
+    {"sk_conductor_", "[key]", false, true},
+    {"sk_live_", "[key]", false, true},
+    {"sk_test_", "[key]", false, true},
     {"sk_", "[key]", false, false}, /* not within words: "task_queue" is none */
     {"bearer ", "[key]", false, false},
     {"eyJ", "[token]", false, false}, /* the start of every JSON web token */

@@ -20,6 +20,7 @@ static const struct {
      "[key] end"},
     {"secret key in capitals", "SK_LIVE_x", "[key]"},
     {"secret key after a sign", "key=sk_live_x", "key=[key]"},
+    {"secret key that something was put before", "xsk_conductor_a", "x[key]"},
     {"no key within a word", "task_queue", "task_queue"},
     {"client secret", "auth_sess_client_secret_abc, then", "[secret], then"},
     {"client secret within a word", "xauth_sess_client_secret_abc", "x[secret]"},

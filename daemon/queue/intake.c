@@ -182,6 +182,11 @@ void intake_start(struct intake *intake)
     link_start(intake->peek_link);
 }
 
+void intake_hurry(struct intake *intake)
+{
+    link_hurry(intake->peek_link);
+}
+
 void intake_open(struct intake *intake)
 {
     intake->is_open = true;

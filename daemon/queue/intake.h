@@ -33,6 +33,9 @@ struct intake *intake_free(struct intake *intake);
 /* Connects the peek. */
 void intake_start(struct intake *intake);
 
+/* Settings changed: a connection that waits to be made is made now. */
+void intake_hurry(struct intake *intake);
+
 /* Claims from now on; or no more, until it is opened again. */
 void intake_open(struct intake *intake);
 void intake_close(struct intake *intake);

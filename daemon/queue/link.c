@@ -251,14 +251,12 @@ static void on_name_reply(const redisReply *reply, void *user)
 
     if (reply == NULL || link->state != LINK_GREETING)
         return;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        enum reaction reaction = reaction_to(reply->str, reply->len);
-        if (reaction == REACTION_PASSWORD || reaction == REACTION_RECONNECT) {
-            on_greeting_reply(reply, user);
-            return;
-        }
-    }
-    greeted(link);
+    bool is_error = reply->type == REDIS_REPLY_ERROR;
+    enum reaction reaction = is_error ? reaction_to(reply->str, reply->len) : REACTION_WAIT;
+    if (reaction == REACTION_PASSWORD || reaction == REACTION_RECONNECT)
+        on_greeting_reply(reply, user);
+    else
+        greeted(link);
 }
 
 static enum result greet_one(struct link *link, int argc, const char *const *argv,
@@ -426,6 +424,14 @@ struct link *link_free(struct link *link)
 
 void link_start(struct link *link)
 {
+    arm(link->retry_timer, 0);
+}
+
+void link_hurry(struct link *link)
+{
+    if (link->state != LINK_IDLE)
+        return;
+    link->pause_until_us = 0;
     arm(link->retry_timer, 0);
 }
 

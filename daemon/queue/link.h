@@ -6,8 +6,8 @@
  * reply that comes later closes the connection. A command's callback comes exactly once.
  * The program must ignore SIGPIPE: a socket may be gone when it is written to.
  *
- *   IDLE -> RESOLVING -> CONNECTING -> GREETING -> UP
- *    ^          └────────────┴────────────┴────────┘ lost: back-off with full jitter
+ *   IDLE ──> CONNECTING ──> GREETING ──> UP
+ *    ^           └─────────────┴──────────┘ lost: back-off with full jitter
  *
  * Sources  reliability.md B4, D2, D3 (measured).
  */
@@ -88,6 +88,9 @@ MUST_CHECK enum result link_command(struct link *link, int argc, const char *con
 
 /* Gives the connection up and makes a new one. May be called from a reply's callback. */
 void link_drop(struct link *link, const char *why);
+
+/* Does not wait any longer if it waits: something changed that kept it from connecting. */
+void link_hurry(struct link *link);
 
 /* When it last tried to connect, monotonic; now, while it waits after a refused password. */
 int64_t link_last_attempt_us(const struct link *link);

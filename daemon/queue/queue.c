@@ -412,6 +412,8 @@ enum result queue_reload(struct queue *queue, const struct queue_settings *setti
         return result;
     hold_watch_set_key(&queue->holds, settings->key_fp);
     fleet_set_rate(queue->fleet);
+    link_hurry(queue->server.link); /* the password was wrong, perhaps, and is mended */
+    intake_hurry(queue->intake);
     return RESULT_OK;
 }
 

@@ -114,17 +114,23 @@ const struct queue_callbacks app_callbacks = {
     .on_state = on_state,
 };
 
-void app_begin(void)
+void app_init(void)
 {
-    struct link_address address = redis_address();
+    static const struct link_address nowhere;
 
     memset(&app, 0, sizeof app);
-    redis_flush();
-    freeReplyObject(redis_ask("CONFIG RESETSTAT"));
     app.base = event_base_new();
-    app.settings = test_settings(&address);
+    app.settings = test_settings(&nowhere);
     app.settings.timing.reap_interval_ms = 100;
     app.room = 64;
+}
+
+void app_begin(void)
+{
+    app_init();
+    redis_flush();
+    freeReplyObject(redis_ask("CONFIG RESETSTAT"));
+    app.settings.address = redis_address();
 }
 
 void app_start(void)

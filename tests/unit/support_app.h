@@ -30,7 +30,11 @@ struct app {
 extern struct app app;
 extern const struct queue_callbacks app_callbacks;
 
-/* Checked fixtures. Settings may be changed between app_begin() and app_start(). */
+/* The loop and settings without an address. */
+void app_init(void);
+
+/* Checked fixtures, with the real server. Settings may be changed between app_begin() and
+ * app_start(). */
 void app_begin(void);
 void app_end(void);
 

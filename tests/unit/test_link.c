@@ -209,6 +209,22 @@ START_TEST(refused_password_ends_the_connection_and_is_not_tried_again_at_once)
 }
 END_TEST
 
+START_TEST(refused_password_is_tried_again_at_once_when_it_was_mended)
+{
+    struct link_address address = fake_redis_address(test.fake);
+
+    test.password = "wrong";
+    test.answer_to_auth = "-WRONGPASS no\r\n";
+    start_link(&address, 5000);
+    run_until(test.base, &test.is_down);
+    test.answer_to_auth = "+OK\r\n";
+    link_hurry(test.link);
+    run_until(test.base, &test.is_up);
+    link_hurry(test.link); /* nothing to hurry */
+    ck_assert(link_is_up(test.link));
+}
+END_TEST
+
 START_TEST(password_that_cannot_be_read_is_a_reason_to_be_down)
 {
     struct link_address address = fake_redis_address(test.fake);
@@ -539,6 +555,7 @@ int main(void)
     tcase_add_test(fake, greeting_names_itself_and_nothing_else_by_default);
     tcase_add_test(fake, greeting_gives_user_password_and_database_first);
     tcase_add_test(fake, refused_password_ends_the_connection_and_is_not_tried_again_at_once);
+    tcase_add_test(fake, refused_password_is_tried_again_at_once_when_it_was_mended);
     tcase_add_test(fake, password_that_cannot_be_read_is_a_reason_to_be_down);
     tcase_add_test(fake, server_that_sends_away_at_the_greeting_is_left);
     tcase_add_loop_test(fake, stream_that_cannot_be_followed_is_closed, 0,

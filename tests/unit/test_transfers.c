@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +168,37 @@ START_TEST(connection_that_never_comes_about_is_unsent_at_the_deadline)
 }
 END_TEST
 
+static void *reset_at_once(void *user)
+{
+    const int *listener = user;
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    int fd = accept(*listener, NULL, NULL);
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+    return NULL;
+}
+
+START_TEST(connection_reset_before_anything_is_read_ends_once)
+{
+    struct client client;
+    pthread_t thread;
+    int port;
+    int listener;
+
+    fill_backlog(&listener, 1, &port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, reset_at_once, &listener), 0);
+    client_init(&client, "http", "127.0.0.1", port, "", LONG_MS, 1);
+    /* Whether bytes were out by then is the kernel's secret; that no answer came is none. */
+    const struct client_end *end = client_do(&client, "{}");
+    ck_assert_int_ne(end->state, ANSWER_WHOLE);
+    ck_assert_int_eq(client.ended, 1);
+    pthread_join(thread, NULL);
+    close(listener);
+    client_done(&client);
+}
+END_TEST
+
 START_TEST(proxy_of_the_environment_is_not_used)
 {
     struct http_server *server = http_server_start(answer_ok, NULL, NULL);
@@ -315,6 +346,7 @@ int main(void)
     tcase_add_test(tcase, refused_connection_is_unsent);
     tcase_add_test(tcase, unknown_host_is_unsent);
     tcase_add_test(tcase, connection_that_never_comes_about_is_unsent_at_the_deadline);
+    tcase_add_test(tcase, connection_reset_before_anything_is_read_ends_once);
     tcase_add_test(tcase, proxy_of_the_environment_is_not_used);
     tcase_add_test(tcase, key_with_a_line_end_is_refused);
     tcase_add_test(tcase, request_bears_the_key_of_its_target_and_a_retired_key_is_forgotten);

@@ -132,11 +132,6 @@ static bool has_received(void *user)
     return test.settles >= *(const int *)user;
 }
 
-static void wait_for_settles(int count)
-{
-    run_until_true(test.base, has_received, &count);
-}
-
 static void add(struct job *job)
 {
     struct outcome outcome = test_created(job);
@@ -225,10 +220,10 @@ START_TEST(refused_settle_is_sent_again_with_its_number_and_items)
 
     test.answer = refusals[_i];
     add(&jobs[0]);
-    wait_for_settles(1);
+    run_until_true(test.base, has_received, &(int){1});
     run_until_true(test.base, is_behind, NULL);
     add(&jobs[1]); /* must wait for the next number */
-    wait_for_settles(2);
+    run_until_true(test.base, has_received, &(int){2});
     ck_assert_uint_eq(test.counts[1], 1);
     test.answer = DONE;
     wait_for_settled(2);
@@ -245,7 +240,7 @@ START_TEST(unanswered_settle_is_sent_again_on_the_next_connection)
 
     test.answer = NULL;
     add(&jobs[0]);
-    wait_for_settles(1);
+    run_until_true(test.base, has_received, &(int){1});
     fake_redis_hang_up(test.fake);
     test.server.is_up = false;
     run_until(test.base, &test.server.is_up);
@@ -255,7 +250,7 @@ START_TEST(unanswered_settle_is_sent_again_on_the_next_connection)
     ck_assert_int_eq(test.settles, 1); /* not before it is told to */
     test.answer = AGAIN;
     settler_resume(test.settler);
-    wait_for_settles(2);
+    run_until_true(test.base, has_received, &(int){2});
     test.answer = DONE;
     wait_for_settled(2);
     ck_assert_str_eq(test.numbers, "1;1;2;");
@@ -281,7 +276,7 @@ START_TEST(wrong_reply_loses_the_connection_and_no_outcome)
 
     test.answer = wrong_replies[_i];
     add(&job);
-    wait_for_settles(1);
+    run_until_true(test.base, has_received, &(int){1});
     run_for_ms(test.base, 1);
     while (test.server.downs == 0)
         run_for_ms(test.base, 1);

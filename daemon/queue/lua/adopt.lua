@@ -1,4 +1,4 @@
--- step flags= needs=common
+-- step flags= needs=rights,common
 --[[
 adopt.lua - says on purpose what project and schema this data belongs to.
 
@@ -6,7 +6,9 @@ KEYS  1 meta   ARGV  1 prefix  2 publishableKey  3 schema
 Returns  {nowMs, schema before, publishableKey before} ('' where there was none)
 Caller   daemon/ctl
 ]]
-local refused = wrong_type({ [KEYS[1]] = 'hash' })
+local refused = missing_right({
+  [KEYS[1]] = { 'HMGET', 'HSET' },
+}) or wrong_type({ [KEYS[1]] = 'hash' })
 if refused then
   return refused
 end

@@ -1,4 +1,4 @@
--- step flags=no-writes needs=common
+-- step flags=no-writes needs=rights,common
 --[[
 audit.lua - all the numbers of the conservation law, in one atomic read.
 
@@ -11,7 +11,10 @@ Caller   daemon/ctl
 ]]
 local QUEUE, DELAYED, LEASES, INFLIGHT, DEAD, STATS = unpack(KEYS)
 
-local refused = wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
+local refused = missing_right({
+  [QUEUE] = { 'LLEN' }, [DELAYED] = { 'ZCARD' }, [LEASES] = { 'ZRANGE' }, [INFLIGHT] = { 'HLEN' }, [DEAD] = { 'XLEN' },
+  [STATS] = { 'HGETALL' }, [PREFIX .. ':lease:*'] = { 'HLEN' },
+}) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
   [STATS] = 'hash' })
 if refused then
   return refused

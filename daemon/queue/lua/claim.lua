@@ -1,4 +1,4 @@
--- step flags= needs=common,jobs,pace,holds
+-- step flags= needs=rights,common,jobs,pace,holds
 --[[
 claim.lua - hand a batch of jobs, and the send slots for them, to one instance.
 
@@ -19,7 +19,7 @@ Returns  {nowMs, 'jobs', probe 0|1, queue length, ms until the next delayed job 
          {nowMs, 'wait', ms}: no slot is free
          {nowMs, 'hold', cause, ms until the soonest change (1..1000), detail}
          {nowMs, 'foreign', 'schema' | 'publishableKey', what the data says}
-Errors   "ERR authlink ..."; nothing written
+Errors   "ERR authlink ...", "NOPERM authlink ..."; nothing written
 Cost     O(jobs looked at), at most 1,024
 Needs    Redis 7.0 (script flags). Keys share one hash slot.
 Caller   daemon/queue/claim.c
@@ -36,7 +36,13 @@ local PROBE_FORGOTTEN_MS = 600000
 local FORCE_QUIET_MS = 60000
 local MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS = 250, 10000
 
-local refused = wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASE] = 'hash', [LEASES] = 'zset', [INFLIGHT] = 'hash',
+local refused = missing_right({
+  [QUEUE] = { 'LRANGE', 'LTRIM', 'LLEN' }, [DELAYED] = { 'ZRANGE', 'ZADD', 'ZREM' },
+  [PREFIX .. ':lease:*'] = { 'EXISTS', 'HEXISTS', 'HSET' }, [LEASES] = { 'ZSCORE', 'ZADD' }, [INFLIGHT] = { 'HGET', 'HMGET', 'HSET' },
+  [LIMITER] = { 'HGET', 'HMGET', 'HSET' }, [HOLDS] = { 'HGETALL', 'HDEL' }, [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' },
+  [STATS] = { 'HGET', 'HINCRBY' }, [META] = { 'HMGET', 'HSET' },
+  [session_key('*')] = { 'EXISTS', 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
+}) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASE] = 'hash', [LEASES] = 'zset', [INFLIGHT] = 'hash',
   [LIMITER] = 'hash', [HOLDS] = 'hash', [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash', [META] = 'hash' })
 if refused then
   return refused

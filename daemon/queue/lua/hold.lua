@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=common,pace,holds
+-- step flags=allow-oom needs=rights,common,pace,holds
 --[[
 hold.lua - what an operator asks of the holds.
 
@@ -7,13 +7,15 @@ ARGV  1 prefix  2 'pause' | 'resume' | 'resume_account'  3 ms that a pause lasts
 
 `resume` lifts a pause; `resume_account` lifts every hold of unknown users and of accounts, and lets those keys
 count as having worked. Returns {nowMs, {causes that were begun or lifted}}.
-Errors   "ERR authlink ..."; nothing written
+Errors   "ERR authlink ...", "NOPERM authlink ..."; nothing written
 Caller   daemon/ctl
 ]]
 local HOLDS, LIMITER = unpack(KEYS)
 local action, lasts_ms, detail = ARGV[2], tonumber(ARGV[3] or '0') or 0, ARGV[4] or ''
 
-local refused = wrong_type({ [HOLDS] = 'hash', [LIMITER] = 'hash' })
+local refused = missing_right({
+  [HOLDS] = { 'HGETALL', 'HSET', 'HDEL' }, [LIMITER] = { 'HSET', 'HDEL' },
+}) or wrong_type({ [HOLDS] = 'hash', [LIMITER] = 'hash' })
 if refused then
   return refused
 end

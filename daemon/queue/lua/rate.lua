@@ -1,4 +1,4 @@
--- step flags= needs=common,pace,holds
+-- step flags= needs=rights,common,pace,holds
 --[[
 rate.lua - the fleet's rate settings: the instance started or reloaded last sets them.
 
@@ -11,7 +11,9 @@ Caller   daemon/queue/fleet.c
 local LIMITER = KEYS[1]
 local per_sec, burst, max_per_sec = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local refused = wrong_type({ [LIMITER] = 'hash' })
+local refused = missing_right({
+  [LIMITER] = { 'HMGET', 'HSET' },
+}) or wrong_type({ [LIMITER] = 'hash' })
 if refused then
   return refused
 end

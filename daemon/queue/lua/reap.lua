@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=common,jobs
+-- step flags=allow-oom needs=rights,common,jobs
 --[[
 reap.lua - give the jobs of leases that are over back to :delayed.
 
@@ -12,7 +12,7 @@ ARGV  1 prefix  2 owner  3 boot  4 foreign (0|1: leases of others past their dea
 
 Returns  {nowMs, more 0|1, ms until the next delayed job is due or -1, {lease, ms to its deadline, ...} of this
           owner, jobs recovered by this call}
-Errors   "ERR authlink ..."; nothing written
+Errors   "ERR authlink ...", "NOPERM authlink ..."; nothing written
 Cost     O(jobs given back * log(delayed)), at most 1,024 jobs
 Needs    Redis 7.0 (script flags). Keys share one hash slot.
 Caller   daemon/queue/reap.c
@@ -28,7 +28,11 @@ local FARTHEST_MS = 1200000   -- no deadline and no delay of ours is longer
 local MAX_RECOVERY_WAIT_MS = 60000
 local APART_MS = 1000
 
-local refused = wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [DEAD] = 'stream', [EVENTS] = 'stream',
+local refused = missing_right({
+  [LEASES] = { 'ZRANGE', 'ZADD', 'ZREM' }, [INFLIGHT] = { 'HGET', 'HDEL' }, [DELAYED] = { 'ZRANGE', 'ZADD' },
+  [DEAD] = { 'XADD' }, [EVENTS] = { 'XADD' }, [STATS] = { 'HINCRBY' }, [PREFIX .. ':lease:*'] = { 'HGETALL', 'UNLINK' },
+  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
+}) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [DEAD] = 'stream', [EVENTS] = 'stream',
   [STATS] = 'hash' })
 if refused then
   return refused

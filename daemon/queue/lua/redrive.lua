@@ -1,4 +1,4 @@
--- step flags= needs=common
+-- step flags= needs=rights,common
 --[[
 redrive.lua - dead letters become jobs again.
 
@@ -8,7 +8,9 @@ Caller   daemon/ctl
 ]]
 local DEAD, DELAYED, STATS = unpack(KEYS)
 
-local refused = wrong_type({ [DEAD] = 'stream', [DELAYED] = 'zset', [STATS] = 'hash' })
+local refused = missing_right({
+  [DEAD] = { 'XRANGE', 'XDEL' }, [DELAYED] = { 'ZADD' }, [STATS] = { 'HINCRBY' },
+}) or wrong_type({ [DEAD] = 'stream', [DELAYED] = 'zset', [STATS] = 'hash' })
 if refused then
   return refused
 end

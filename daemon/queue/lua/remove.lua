@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=common
+-- step flags=allow-oom needs=rights,common
 --[[
 remove.lua - dead letters that nobody wants any more.
 
@@ -6,7 +6,9 @@ KEYS  1 dead  2 stats   ARGV  1 prefix  2... IDs of letters, at most 256
 Returns  {nowMs, letters removed}
 Caller   daemon/ctl
 ]]
-local refused = wrong_type({ [KEYS[1]] = 'stream', [KEYS[2]] = 'hash' })
+local refused = missing_right({
+  [KEYS[1]] = { 'XDEL' }, [KEYS[2]] = { 'HINCRBY' },
+}) or wrong_type({ [KEYS[1]] = 'stream', [KEYS[2]] = 'hash' })
 if refused then
   return refused
 end

@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=common,pace,holds
+-- step flags=allow-oom needs=rights,common,pace,holds
 --[[
 settle.lua - record what became of jobs in hand, and take them out of their leases.
 
@@ -18,7 +18,7 @@ ARGV  1 prefix  2 number  3 settings (JSON)
 
 Returns  {nowMs, 'done' | 'again', {fenced users}, {cause, ms until its next change or -1, detail, ...},
           'perSec burst maxPerSec pace'}; 'again': this number was settled before, nothing is done
-Errors   "ERR authlink ..."; nothing written
+Errors   "ERR authlink ...", "NOPERM authlink ..."; nothing written
 Cost     O(items * log(delayed)), at most 256 items
 Needs    Redis 7.0 (script flags). Keys share one hash slot.
 Caller   daemon/queue/settle.c
@@ -35,7 +35,17 @@ local MAX_DELAY_MS = 600000
 local OUTAGE_ROW, OUTAGE_JOBS = 5, 3
 local UNKNOWN_ROW = 20
 
-local refused = wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [LIMITER] = 'hash', [HOLDS] = 'hash',
+local function lease_key(name)
+  return PREFIX .. ':lease:' .. name
+end
+
+local refused = missing_right({
+  [LEASES] = { 'ZREM' }, [INFLIGHT] = { 'HGET', 'HMGET', 'HDEL' }, [DELAYED] = { 'ZADD' },
+  [LIMITER] = { 'HMGET', 'HEXISTS', 'HINCRBY', 'HSETNX', 'HSET', 'HDEL' }, [HOLDS] = { 'HGETALL', 'HSET', 'HDEL' },
+  [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' }, [STATS] = { 'HINCRBY', 'HSET' }, [SETTLED] = { 'GET', 'SET' },
+  [lease_key('*')] = { 'HMGET', 'HEXISTS', 'EXISTS', 'HDEL' },
+  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE', 'PEXPIREAT' },
+}) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [LIMITER] = 'hash', [HOLDS] = 'hash',
   [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash', [SETTLED] = 'string' })
 if refused then
   return refused
@@ -48,10 +58,6 @@ if not limiter.per_sec then
 end
 if (tonumber(redis.call('GET', SETTLED) or '') or 0) >= number then
   return { now_ms, 'again', {}, holds_reply(holds), rate_reply(limiter) }
-end
-
-local function lease_key(name)
-  return PREFIX .. ':lease:' .. name
 end
 
 -- What the holds go by beside their own fields: failures in a row and the first successes of keys.

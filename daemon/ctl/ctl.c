@@ -17,6 +17,7 @@ static const struct {
     const char *summary;
     ctl_command run;
 } commands[] = {
+    {"enqueue", "ask for links: IDs, standard input or a CSV file",    command_enqueue},
     {"status",  "what waits, what runs, how fast, and what stops it",  command_status},
     {"pause",   "stop sending",                                        command_pause},
     {"resume",  "end a pause, or the hold of a refused account",       command_resume},

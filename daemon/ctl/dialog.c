@@ -292,21 +292,28 @@ static enum result finish(struct dialog *dialog, struct exchange *exchange, enum
     return RESULT_OK;
 }
 
-enum result dialog_command(struct dialog *dialog, const struct dialog_words *words,
-                           int64_t block_ms, redisReply **ret_reply)
+enum result dialog_call(struct dialog *dialog, int argc, const char **argv, const size_t *lens,
+                        int64_t block_ms, redisReply **ret_reply)
 {
     struct exchange exchange = {.dialog = dialog};
     char *bytes = NULL;
-    const char *argv[DIALOG_WORDS_MAX];
 
-    memcpy(argv, words->words, sizeof argv);
-    long long len = redisFormatCommandArgv(&bytes, words->count, argv, words->lens);
+    long long len = redisFormatCommandArgv(&bytes, argc, argv, lens);
     if (len < 0)
         return RESULT_NO_MEMORY;
     enum result sent =
         link_send(dialog->link, bytes, (size_t)len, block_ms * US_PER_MS, on_exchanged, &exchange);
     redisFreeCommand(bytes);
     return finish(dialog, &exchange, sent, ret_reply);
+}
+
+enum result dialog_command(struct dialog *dialog, const struct dialog_words *words,
+                           int64_t block_ms, redisReply **ret_reply)
+{
+    const char *argv[DIALOG_WORDS_MAX];
+
+    memcpy(argv, words->words, sizeof argv);
+    return dialog_call(dialog, words->count, argv, words->lens, block_ms, ret_reply);
 }
 
 enum result dialog_ask(struct dialog *dialog, redisReply **ret_reply, ...)

@@ -48,6 +48,10 @@ struct dialog *dialog_close(struct dialog *dialog);
 MUST_CHECK enum result dialog_command(struct dialog *dialog, const struct dialog_words *words,
                                       int64_t block_ms, redisReply **ret_reply);
 
+/* The same of any number of words. */
+MUST_CHECK enum result dialog_call(struct dialog *dialog, int argc, const char **argv,
+                                   const size_t *lens, int64_t block_ms, redisReply **ret_reply);
+
 /* The same from texts up to a NULL: dialog_ask(s, &reply, "HGETALL", key, NULL). */
 MUST_CHECK enum result dialog_ask(struct dialog *dialog, redisReply **ret_reply, ...)
     __attribute__((sentinel));

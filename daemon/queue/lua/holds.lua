@@ -57,12 +57,27 @@ local function holds_reply(holds)
   return flat
 end
 
+local stored_pace = {}   -- field -> text, as it stands in the hash
+
 local function load_pace(key)
-  return pace.load(redis.call('HMGET', key, unpack(pace.FIELDS)))
+  local values = call('HMGET', key, unpack(pace.FIELDS))
+  for i, field in ipairs(pace.FIELDS) do
+    stored_pace[field] = values[i]
+  end
+  return pace.load(values)
 end
 
+-- Writes what has changed.
 local function store_pace(key, state)
-  redis.call('HSET', key, unpack(pace.fields(state)))
+  local fields, changed = pace.fields(state), {}
+  for i = 1, #fields, 2 do
+    if stored_pace[fields[i]] ~= fields[i + 1] then
+      changed[#changed + 1], changed[#changed + 2] = fields[i], fields[i + 1]
+    end
+  end
+  if #changed > 0 then
+    call('HSET', key, unpack(changed))
+  end
 end
 
 -- "perSec burst maxPerSec pace": what the fleet goes by now.

@@ -302,12 +302,13 @@ local HUGE = 1e15
 
 --[[
 Fills what is absent. Raises or returns false if the item would fail half way. Lua itself proves the types:
-only numbers compare with a number, only texts are joined; that costs a fifth of asking for each type.
+only numbers compare with a number, only texts with a text; that costs a fifth of asking for each type.
 ]]
 local function complete(item)
   setmetatable(item, FILLED)
-  local _ = item.lease .. item.endUserId .. item.keyFp .. item.sessionId .. item.authFlowUrl .. item.createdAt
-    .. item.expiresAt .. item.requestId .. item.errorCode .. item.detail .. item.redirectUrl .. item.ref
+  local _ = item.lease < '' or item.endUserId < '' or item.keyFp < '' or item.sessionId < '' or item.authFlowUrl < ''
+    or item.createdAt < '' or item.expiresAt < '' or item.requestId < '' or item.errorCode < '' or item.detail < ''
+    or item.redirectUrl < '' or item.ref < ''
   return item.ageMs < HUGE and item.delayMs < HUGE and item.retryAfterMs < HUGE and item.lifeMs < HUGE
     and item.httpStatus < HUGE and item.linkExpiryMins < HUGE and SETTLE[item.kind] and PROBED[item.signal]
 end

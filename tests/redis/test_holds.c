@@ -278,6 +278,21 @@ START_TEST(probe_of_an_outage_that_finds_an_account_error_raises_that_hold)
 }
 END_TEST
 
+/* Or the few jobs of a short line would be used up by the probes of a long outage. */
+START_TEST(probe_that_finds_the_API_down_is_no_attempt_of_its_job)
+{
+    take("u", PROBE);
+    write_hold("outage", 0, 30000, 4000, PROBE);
+    SETTLE(1, {.user = "u", .lease = PROBE, .kind = "retry", .signal = "down"});
+    ck_assert_int_eq(only_delayed().attempts, 0);
+    COMMAND("DEL", key_of("holds"));
+    COMMAND("ZADD", key_of("delayed"), "XX", "1", only_delayed().record);
+    ck_assert_uint_eq(claimed_count(CLAIM(.lease = LEASE_2)), 1);
+    SETTLE(2, {.user = "u", .lease = LEASE_2, .kind = "retry", .signal = "down"});
+    ck_assert_int_eq(only_delayed().attempts, 1);
+}
+END_TEST
+
 START_TEST(back_off_of_a_hold_ends_at_a_minute)
 {
     take("u", PROBE);
@@ -339,6 +354,7 @@ int main(void)
     tcase_add_test(tcase, only_the_probe_lifts_a_hold);
     tcase_add_test(tcase, fenced_probe_lifts_nothing);
     tcase_add_test(tcase, probe_of_an_outage_that_finds_an_account_error_raises_that_hold);
+    tcase_add_test(tcase, probe_that_finds_the_API_down_is_no_attempt_of_its_job);
     tcase_add_test(tcase, back_off_of_a_hold_ends_at_a_minute);
     tcase_add_test(tcase, repeated_settle_raises_no_lifted_hold_again);
     tcase_add_test(tcase, back_offs_are_those_of_the_settings);

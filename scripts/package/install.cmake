@@ -20,3 +20,11 @@ endforeach()
 install(FILES tests/tools/conductor-fake/conductor-fake.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1"
   COMPONENT fake EXCLUDE_FROM_ALL)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+# All that the packages need, without the tests.
+add_custom_target(packaged DEPENDS manuals)
+foreach(program authlinkd authlinkctl conductor-fake)
+  if(TARGET ${program})
+    add_dependencies(packaged ${program})
+  endif()
+endforeach()

@@ -116,7 +116,7 @@ class Outage(unittest.TestCase):
             world.fake.stop()
             trace = world.folder + "/connects"
             daemon = world.daemon(settings={"rate": {"per_sec": 10.0}, "log": {"level": "notice"}},
-                                  prefix_command=("strace", "-f", "-qq", "-e", "trace=connect", "-o", trace))
+                                  prefix_command=("strace", "-D", "-f", "-qq", "-e", "trace=connect", "-o", trace))
             wait_for(lambda: "redis.connected" in daemon.log_text(), "the daemon to be at work")
             world.push(*end_users(100))
             began = time.monotonic()

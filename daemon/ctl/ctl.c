@@ -19,6 +19,10 @@ static const struct {
 } commands[] = {
     {"enqueue", "ask for links: IDs, standard input or a CSV file",    command_enqueue},
     {"status",  "what waits, what runs, how fast, and what stops it",  command_status},
+    {"show",    "the link of an end user",                             command_show},
+    {"export",  "all links, as CSV or JSON lines",                     command_export},
+    {"events",  "jobs that ended, as they end",                        command_events},
+    {"dead",    "list, retry or remove the jobs that were given up",   command_dead},
     {"pause",   "stop sending",                                        command_pause},
     {"resume",  "end a pause, or the hold of a refused account",       command_resume},
     {"audit",   "prove that no job was lost",                          command_audit},

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ctl/fields.h"
 #include "ctl/id_set.h"
+#include "ctl/stream.h"
 #include "queue/replies.h"
 
 #include <stdio.h>
@@ -15,18 +16,8 @@
 
 enum result follow_begin(struct dialog *dialog, struct follow *follow)
 {
-    redisReply *reply = NULL;
-
-    *follow = (struct follow){.last_id = "0-0"};
-    enum result result = dialog_ask(dialog, &reply, "XREVRANGE", dialog_keys(dialog)->events, "+",
-                                    "-", "COUNT", "1", NULL);
-    if (result != RESULT_OK)
-        return result;
-    const redisReply *id = reply_at(reply_at(reply, 0), 0);
-    if (id != NULL)
-        result = text_copy(follow->last_id, sizeof follow->last_id, reply_text(id), reply_len(id));
-    freeReplyObject(reply);
-    return result;
+    *follow = (struct follow){.ready = 0};
+    return stream_last_id(dialog, dialog_keys(dialog)->events, follow->last_id);
 }
 
 static void tell_failure(const struct follow *follow, const redisReply *event)

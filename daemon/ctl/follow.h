@@ -9,13 +9,12 @@
 
 #include "ctl/dialog.h"
 #include "ctl/job_list.h"
+#include "ctl/stream.h"
 #include "ctl/terminal.h"
-
-#define FOLLOW_ID_SIZE 48
 
 struct follow {
     int64_t ready, reused, failed;
-    char last_id[FOLLOW_ID_SIZE]; /* the last event that was seen */
+    char last_id[STREAM_ID_SIZE]; /* the last event that was seen */
 };
 
 /* Before the jobs are pushed: what happens from now on counts. */

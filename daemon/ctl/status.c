@@ -6,6 +6,7 @@
 #include "core/job_check.h"
 #include "ctl/fields.h"
 #include "ctl/scan.h"
+#include "ctl/stream.h"
 #include "queue/replies.h"
 
 #include <inttypes.h>
@@ -13,9 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUTE_MS      INT64_C(60000)
-#define EVENTS_A_READ  "500"
-#define STREAM_ID_SIZE 64
+#define MINUTE_MS     INT64_C(60000)
+#define EVENTS_A_READ "500"
 
 static enum result read_minute(struct dialog *dialog, struct status *status)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BAR_INTERVAL_US  (US_PER_SEC / 10)
@@ -110,6 +111,17 @@ const char *terminal_duration(int64_t duration_ms, char target[TERMINAL_DURATION
     else
         snprintf(target, TERMINAL_DURATION_SIZE, "%" PRId64 " d %" PRId64 " h", sec / 86400,
                  sec % 86400 / 3600);
+    return target;
+}
+
+const char *terminal_time(int64_t unix_ms, char target[TERMINAL_TIME_SIZE])
+{
+    time_t sec = (time_t)(unix_ms / MS_PER_SEC);
+    struct tm parts;
+
+    if (gmtime_r(&sec, &parts) == NULL ||
+        strftime(target, TERMINAL_TIME_SIZE, "%Y-%m-%d %H:%M:%SZ", &parts) == 0)
+        snprintf(target, TERMINAL_TIME_SIZE, "-");
     return target;
 }
 

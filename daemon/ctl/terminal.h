@@ -42,6 +42,10 @@ void terminal_put(FILE *file, const char *text, size_t len);
 #define TERMINAL_DURATION_SIZE 32
 const char *terminal_duration(int64_t duration_ms, char target[TERMINAL_DURATION_SIZE]);
 
+/* "2026-11-24 14:03:05Z" */
+#define TERMINAL_TIME_SIZE 32
+const char *terminal_time(int64_t unix_ms, char target[TERMINAL_TIME_SIZE]);
+
 /* A bar with rate and time left on a terminal, else a line every few seconds. On stderr. */
 struct progress {
     const struct terminal *terminal; /* borrows */

@@ -1,5 +1,5 @@
 # Runs at `cmake --install`, with the prefix of then: units whose paths are those of this installation, and the
-# configuration. A configuration that is there is the administrator's and stays as it is. file(INSTALL) obeys DESTDIR.
+# configuration; `made` is a folder for what is made. A configuration that is there is the administrator's and stays as it is. file(INSTALL) obeys DESTDIR.
 get_filename_component(top "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 set(prefix "${CMAKE_INSTALL_PREFIX}")
 set(etc "${prefix}/etc")
@@ -11,8 +11,8 @@ foreach(unit authlinkd.service authlinkd@.service)
   file(READ "${top}/systemd/${unit}" text)
   string(REPLACE "/usr/sbin/authlinkd" "${prefix}/sbin/authlinkd" text "${text}")
   string(REPLACE "/etc/authlinkd" "${etc}/authlinkd" text "${text}")
-  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/systemd/${unit}" "${text}")
-  file(INSTALL "${CMAKE_CURRENT_BINARY_DIR}/systemd/${unit}" DESTINATION "${prefix}/lib/systemd/system")
+  file(WRITE "${made}/${unit}" "${text}")
+  file(INSTALL "${made}/${unit}" DESTINATION "${prefix}/lib/systemd/system")
 endforeach()
 file(INSTALL "${top}/systemd/authlinkd.sysusers" DESTINATION "${prefix}/lib/sysusers.d" RENAME authlinkd.conf)
 

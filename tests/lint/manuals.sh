@@ -8,7 +8,9 @@ wrong=0
 complain() { echo "$*"; wrong=1; }
 
 awk -f scripts/package/settings_manual.awk conf/authlinkd.conf conf/authlinkd.conf.5.in >"$work/authlinkd.conf.5"
-pages=(daemon/app/authlinkd.8 daemon/queue/authlinkd-redis.7 tests/tools/conductor-fake/conductor-fake.1 "$work/authlinkd.conf.5")
+scripts/package/ctl_manual.sh "${BUILD_DIR:-build}/authlinkctl" >"$work/authlinkctl.1"
+pages=(daemon/app/authlinkd.8 daemon/queue/authlinkd-redis.7 tests/tools/conductor-fake/conductor-fake.1
+  "$work/authlinkd.conf.5" "$work/authlinkctl.1")
 for page in "${pages[@]}"; do
   warnings=$(LC_ALL=C.UTF-8 MANWIDTH=120 man --warnings --encoding=UTF-8 --local-file "$page" 2>&1 >"$work/$(basename "$page").txt" || :)
   [ -z "$warnings" ] || complain "$page: $warnings"
@@ -51,13 +53,24 @@ done < <(sed -nE \
 rows=$(grep -cE '^    (NUMBER|DOUBLE|TEXT|HOSTS)\("' daemon/config/spec.c)
 [ "$settings" -eq "$rows" ] || complain "read $settings of the $rows settings of spec.c: mend this test"
 
+# every command with an entry of its own, every option of its help
+mapfile -t commands < <("${BUILD_DIR:-build}/authlinkctl" --help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
+for command in "${commands[@]}"; do
+  grep -qx "\.Ss $command" "$work/authlinkctl.1" || complain "authlinkctl(1) has no entry for $command"
+  mapfile -t options < <("${BUILD_DIR:-build}/authlinkctl" "$command" --help | grep -oE '^  --[a-z-]+' | tr -d ' ')
+  must_name authlinkctl.1 option "${options[@]}"
+done
+must_name authlinkctl.1 command "${commands[@]}"
+
 words() { grep -ohP "$@" | sort -u || :; }
 mapfile -t options < <(words '^ *" .*\K--[a-z-]+' daemon/app/options.c; words '^ *"  \K-[a-zA-Z](?=,)' daemon/app/options.c)
 must_name authlinkd.8 option "${options[@]}"
 mapfile -t codes < <(words 'APP_EXIT_\w+ = \K\d+' daemon/app/app.h)
 must_name authlinkd.8 'exit status' "${codes[@]}"
-mapfile -t variables < <(words 'getenv\("\K[A-Z_]+|"\KCONDUCTOR_[A-Z_]+' daemon/*/*.c)
+mapfile -t variables < <(words 'getenv\("\K[A-Z_]+|"\KCONDUCTOR_[A-Z_]+' daemon/{app,config,queue,conductor,core,base}/*.c)
 must_name authlinkd.8 variable "${variables[@]}"
+mapfile -t variables < <(words 'getenv\("\K[A-Z_]+' daemon/ctl/*.c)
+must_name authlinkctl.1 variable "${variables[@]}"
 mapfile -t credentials < <(sed -nE 's/^LoadCredential=[^:]*:(.*)/\1/p' systemd/*.service)
 must_name authlinkd.8 credential "${credentials[@]//%i/NAME}"
 

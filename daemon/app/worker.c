@@ -19,6 +19,9 @@
 /* What may pass beyond a deadline before something counts as stuck. */
 #define STUCK_SLACK_US (15 * US_PER_SEC)
 
+/* A host without a network waits so long between two jobs (queue/own_network.c). */
+#define LONGEST_WAIT_US (60 * US_PER_SEC)
+
 struct worker {
     struct queue *queue;         /* owns */
     struct conductor *conductor; /* owns */
@@ -339,6 +342,15 @@ static int64_t max_int64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static bool is_busy(const struct worker *worker)
+{
+    return conductor_in_flight(worker->conductor) > 0 || pacer_count(worker->pacer) > 0;
+}
+
+/*
+ * Alive is what makes progress: claims, settles and peeks are answered or repeated, requests end,
+ * and what could be claimed is claimed. A connection alone proves nothing.
+ */
 bool worker_is_alive(const struct worker *worker, int64_t now_us)
 {
     struct queue_progress progress = queue_progress(worker->queue);
@@ -350,6 +362,11 @@ bool worker_is_alive(const struct worker *worker, int64_t now_us)
         STUCK_SLACK_US;
 
     if (began_us != 0 && now_us - began_us > worker->request_timeout_us + STUCK_SLACK_US)
+        return false;
+    if (progress.unanswered_us != 0 && now_us - progress.unanswered_us > queue_patience_us)
+        return false;
+    if (progress.idle_since_us != 0 && !is_busy(worker) &&
+        now_us - progress.idle_since_us > LONGEST_WAIT_US + STUCK_SLACK_US)
         return false;
     return queue_us == 0 || now_us - queue_us <= queue_patience_us;
 }

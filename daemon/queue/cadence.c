@@ -30,6 +30,20 @@ void cadence_note_due(struct cadence *cadence, int64_t now_us, int64_t next_due_
     cadence->due_us = next_due_ms < 0 ? 0 : now_us + next_due_ms * US_PER_MS;
 }
 
+int64_t cadence_idle_since_us(const struct cadence *cadence, int64_t now_us)
+{
+    bool is_due = cadence->due_us != 0 && now_us >= cadence->due_us;
+    int64_t since_us = cadence->sent_us;
+
+    if (!cadence->is_hungry && !is_due)
+        return 0;
+    if (cadence->not_before_us > since_us)
+        since_us = cadence->not_before_us;
+    if (!cadence->is_hungry && cadence->due_us > since_us)
+        since_us = cadence->due_us;
+    return since_us;
+}
+
 void cadence_note_sent(struct cadence *cadence, int64_t now_us)
 {
     cadence->sent_us = now_us;

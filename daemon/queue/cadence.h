@@ -33,6 +33,10 @@ void cadence_note_push(struct cadence *cadence);
 /* The next delayed job is due in `next_due_ms`, -1: there is none. */
 void cadence_note_due(struct cadence *cadence, int64_t now_us, int64_t next_due_ms);
 
+/* Since when a claim could have been sent, but for the waits of a host without a network; 0: there
+ * is nothing to claim. */
+int64_t cadence_idle_since_us(const struct cadence *cadence, int64_t now_us);
+
 /* A claim was sent. */
 void cadence_note_sent(struct cadence *cadence, int64_t now_us);
 

@@ -23,6 +23,7 @@ struct claimer {
     void *user;
     uint64_t seq; /* of the last claim sent */
     bool is_outstanding;
+    int64_t sent_us;
     int64_t lease_end_boot_us; /* of that claim (C6) */
 };
 
@@ -47,6 +48,11 @@ struct claimer *claimer_free(struct claimer *claimer)
 uint64_t claimer_outstanding(const struct claimer *claimer)
 {
     return claimer->is_outstanding ? claimer->seq : 0;
+}
+
+int64_t claimer_sent_us(const struct claimer *claimer)
+{
+    return claimer->is_outstanding ? claimer->sent_us : 0;
 }
 
 uint64_t claimer_last(const struct claimer *claimer)
@@ -162,6 +168,7 @@ enum result claimer_send(struct claimer *claimer, uint32_t want)
     claimer->lease_end_boot_us = clock_boot_us() + lease_ms(server) * US_PER_MS;
     enum result result = scripts_call(server->scripts, LUA_STEP_claim, &args, on_reply, claimer);
     claimer->is_outstanding = result == RESULT_OK;
+    claimer->sent_us = clock_mono_us();
     if (claimer->is_outstanding)
         hook_reach("claim.sent");
     return result;

@@ -49,6 +49,9 @@ MUST_CHECK enum result claimer_send(struct claimer *claimer, uint32_t want);
 /* The number of the claim that is unanswered; 0: none is. */
 uint64_t claimer_outstanding(const struct claimer *claimer);
 
+/* When it was sent, monotonic; 0: none is unanswered. */
+int64_t claimer_sent_us(const struct claimer *claimer);
+
 /* The number of the claim sent last; 0: none was. */
 uint64_t claimer_last(const struct claimer *claimer);
 

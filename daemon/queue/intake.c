@@ -243,6 +243,22 @@ void intake_note_drop(struct intake *intake, const struct job *job)
         intake_look(intake);
 }
 
+int64_t intake_unanswered_us(const struct intake *intake)
+{
+    int64_t claim_us = claimer_sent_us(intake->claimer);
+    int64_t peek_us = waiter_due_us(intake->waiter);
+
+    return claim_us == 0 || (peek_us != 0 && peek_us < claim_us) ? peek_us : claim_us;
+}
+
+int64_t intake_idle_since_us(const struct intake *intake, int64_t now_us)
+{
+    if (!intake->is_open || intake->room == 0 || intake_outstanding(intake) != 0 ||
+        intake->callbacks.is_behind(intake->user))
+        return 0;
+    return cadence_idle_since_us(&intake->cadence, now_us);
+}
+
 uint64_t intake_outstanding(const struct intake *intake)
 {
     return claimer_outstanding(intake->claimer);

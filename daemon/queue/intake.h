@@ -54,6 +54,12 @@ void intake_note_outcome(struct intake *intake, const struct job *job,
                          const struct outcome *outcome);
 void intake_note_drop(struct intake *intake, const struct job *job);
 
+/* When the oldest of what is unanswered should have been answered, monotonic; 0: nothing is. */
+int64_t intake_unanswered_us(const struct intake *intake);
+
+/* Since when a claim could have been sent, and was not; 0: it waits for nothing but news. */
+int64_t intake_idle_since_us(const struct intake *intake, int64_t now_us);
+
 /* The number of the claim that is unanswered; 0: none is. */
 uint64_t intake_outstanding(const struct intake *intake);
 

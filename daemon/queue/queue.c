@@ -422,6 +422,11 @@ void queue_report(struct queue *queue, const char *state, uint32_t in_flight, ui
     fleet_report(queue->fleet, state, in_flight, waiting);
 }
 
+static int64_t oldest(int64_t a_us, int64_t b_us)
+{
+    return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
+}
+
 struct queue_progress queue_progress(const struct queue *queue)
 {
     int64_t attempt_us = link_last_attempt_us(queue->server.link);
@@ -430,6 +435,9 @@ struct queue_progress queue_progress(const struct queue *queue)
     return (struct queue_progress){
         .last_reply_us = queue->server.last_reply_us,
         .last_attempt_us = attempt_us > refusal_us ? attempt_us : refusal_us,
+        .unanswered_us =
+            oldest(settler_sent_us(queue->settler), intake_unanswered_us(queue->intake)),
+        .idle_since_us = intake_idle_since_us(queue->intake, clock_mono_us()),
         .is_working = queue->phase == PHASE_WORKING,
     };
 }

@@ -77,6 +77,8 @@ struct queue_callbacks {
 struct queue_progress {
     int64_t last_reply_us;   /* any reply of Redis */
     int64_t last_attempt_us; /* to connect, or to repeat what was refused */
+    int64_t unanswered_us;   /* when the oldest of what is unanswered was due; 0: nothing is */
+    int64_t idle_since_us;   /* when a claim could have been sent, and was not; 0: none could */
     bool is_working;         /* connected, and past recovery */
 };
 

@@ -1,6 +1,7 @@
 /* scripts.c - calls the Lua steps by their digests. */
 #include "queue/scripts.h"
 
+#include "base/hooks.h"
 #include "base/log.h"
 #include "queue/reaction.h"
 
@@ -107,6 +108,16 @@ static void answer(struct script_call *call, const redisReply *reply)
     on_reply(reply, user);
 }
 
+/* It could not be sent although there is a connection: memory is short. Who asked waits for the
+ * next one. */
+static void give_up(struct script_call *call)
+{
+    struct link *link = call->scripts->link;
+
+    answer(call, NULL);
+    link_drop(link, result_text(RESULT_NO_MEMORY));
+}
+
 static void on_call_reply(const redisReply *reply, void *user);
 
 static void on_loaded(const redisReply *reply, void *user)
@@ -118,7 +129,7 @@ static void on_loaded(const redisReply *reply, void *user)
         return;
     }
     if (link_send(call->scripts->link, call->bytes, call->len, 0, on_call_reply, call) != RESULT_OK)
-        answer(call, NULL);
+        give_up(call);
 }
 
 static void load(struct script_call *call)
@@ -130,12 +141,15 @@ static void load(struct script_call *call)
     log_debug("script.loaded", log_str("step", step.name));
     call->is_loaded = true;
     if (link_command(call->scripts->link, 3, argv, lens, on_loaded, call) != RESULT_OK)
-        answer(call, NULL);
+        give_up(call);
 }
 
 static void on_call_reply(const redisReply *reply, void *user)
 {
     struct script_call *call = user;
+
+    if (reply != NULL && hook_is_wedged(lua_step(call->step).name))
+        return;
     bool is_unknown = reply != NULL && reply->type == REDIS_REPLY_ERROR &&
                       reaction_to(reply->str, reply->len) == REACTION_LOAD_SCRIPT;
 

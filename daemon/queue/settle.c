@@ -360,6 +360,11 @@ uint32_t settler_count(const struct settler *settler)
     return settler->outstanding.count + settler->waiting.count;
 }
 
+int64_t settler_sent_us(const struct settler *settler)
+{
+    return settler->state == SETTLER_SENT ? settler->sent_us : 0;
+}
+
 bool settler_is_behind(const struct settler *settler, int64_t now_us)
 {
     if (settler->state == SETTLER_REFUSED || settler->waiting.count > BEHIND_COUNT)

@@ -42,4 +42,7 @@ uint32_t settler_count(const struct settler *settler);
 /* Refused, unanswered for over a second, or too many waiting: then nothing is claimed (C9). */
 bool settler_is_behind(const struct settler *settler, int64_t now_us);
 
+/* When the settle that is unanswered was sent, monotonic; 0: none is. */
+int64_t settler_sent_us(const struct settler *settler);
+
 #endif

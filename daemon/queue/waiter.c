@@ -2,6 +2,7 @@
 #include "queue/waiter.h"
 
 #include "base/clock.h"
+#include "base/hooks.h"
 #include "base/log.h"
 #include "queue/reaction.h"
 #include "queue/replies.h"
@@ -21,6 +22,7 @@ struct waiter {
     uint32_t refusals;   /* in a row */
     struct event *timer; /* owns: time to peek again */
     int64_t last_reply_us;
+    int64_t due_us; /* when the peek that is out comes back by itself */
 };
 
 static void peek(struct waiter *waiter);
@@ -51,6 +53,8 @@ static void on_reply(const redisReply *reply, void *user)
 {
     struct waiter *waiter = user;
 
+    if (reply != NULL && hook_is_wedged("peek"))
+        return;
     waiter->is_peeking = false;
     if (reply == NULL)
         return;
@@ -90,6 +94,7 @@ static void peek(struct waiter *waiter)
         arm(waiter, US_PER_SEC);
         return;
     }
+    waiter->due_us = clock_mono_us() + peek_ms * US_PER_MS;
     waiter->is_peeking = link_send(waiter->link, bytes, (size_t)len, peek_ms * US_PER_MS, on_reply,
                                    waiter) == RESULT_OK;
     redisFreeCommand(bytes);
@@ -147,6 +152,11 @@ void waiter_link_up(struct waiter *waiter)
 bool waiter_is_blind(const struct waiter *waiter)
 {
     return waiter->is_wanted && !waiter->is_peeking;
+}
+
+int64_t waiter_due_us(const struct waiter *waiter)
+{
+    return waiter->is_peeking ? waiter->due_us : 0;
 }
 
 int64_t waiter_last_reply_us(const struct waiter *waiter)

@@ -32,6 +32,9 @@ void waiter_link_up(struct waiter *waiter);
 /* Wants to hear of a job, and cannot: no connection, or the peek is refused. */
 bool waiter_is_blind(const struct waiter *waiter);
 
+/* When the peek that is out comes back by itself, monotonic; 0: none is out. */
+int64_t waiter_due_us(const struct waiter *waiter);
+
 /* When the last peek came back, monotonic; 0: none did. */
 int64_t waiter_last_reply_us(const struct waiter *waiter);
 

@@ -6,6 +6,7 @@
  *
  *   AUTHLINKD_CRASH_AT=point[:N]   SIGKILL to itself when the point is reached the Nth time (1)
  *   AUTHLINKD_STOP_AT=point[:N]    SIGSTOP likewise
+ *   AUTHLINKD_WEDGE=step           its replies are lost inside of the process: claim, settle, reap, peek
  *   AUTHLINKD_TIMING=name=ms,...   other values for members of struct timing, without the _ms
  */
 #include "base/hooks.h"
@@ -41,6 +42,13 @@ void hook_reach(const char *point)
         kill(getpid(), SIGKILL);
     if (is_reached(getenv("AUTHLINKD_STOP_AT"), point, &stop_count))
         kill(getpid(), SIGSTOP);
+}
+
+bool hook_is_wedged(const char *step)
+{
+    const char *wanted = getenv("AUTHLINKD_WEDGE");
+
+    return wanted != NULL && strcmp(wanted, step) == 0;
 }
 
 #define TIMING_MEMBERS(X)                                                                          \

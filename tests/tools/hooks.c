@@ -6,7 +6,7 @@
  *
  *   AUTHLINKD_CRASH_AT=point[:N]   SIGKILL to itself when the point is reached the Nth time (1)
  *   AUTHLINKD_STOP_AT=point[:N]    SIGSTOP likewise
- *   AUTHLINKD_WEDGE=step           its replies are lost inside of the process: claim, settle, reap, peek
+ *   AUTHLINKD_WEDGE=step           its replies are lost inside: claim, settle, reap, peek
  *   AUTHLINKD_TIMING=name=ms,...   other values for members of struct timing, without the _ms
  */
 #include "base/hooks.h"

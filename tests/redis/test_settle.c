@@ -369,6 +369,18 @@ START_TEST(unsound_items_refuse_the_settle_whole)
 }
 END_TEST
 
+/* By age, and by whole nodes of the stream. */
+START_TEST(old_events_are_trimmed)
+{
+    for (int i = 1; i <= 250; i++)
+        COMMAND("XADD", key_of("events"), digits(i), "type", "ready");
+    take("u", LEASE);
+    SETTLE(1, {.user = "u", CREATED});
+    ck_assert_int_lt(number_of(COMMAND("XLEN", key_of("events"))), 150);
+    ck_assert_str_eq(field_of(last_event(), "endUserId"), "u");
+}
+END_TEST
+
 START_TEST(every_link_is_stored_when_redis_is_out_of_memory)
 {
     push("u1");
@@ -414,6 +426,7 @@ int main(void)
                         (int)(sizeof fixed_keys / sizeof fixed_keys[0]));
     tcase_add_loop_test(tcase, unsound_items_refuse_the_settle_whole, 0,
                         (int)(sizeof unsound_settles / sizeof unsound_settles[0]));
+    tcase_add_test(tcase, old_events_are_trimmed);
     tcase_add_test(tcase, every_link_is_stored_when_redis_is_out_of_memory);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -74,6 +74,8 @@ class Refusal(unittest.TestCase):
             daemon = self.begin(world)
             world.r("REPLICAOF", "127.0.0.1", str(free_port()))
             self.last(daemon, "READONLY")
+            # told when it began, not at each of the connections that are made meanwhile
+            self.assertLessEqual(daemon.log_text().count("redis.lost"), 3)
             world.r("REPLICAOF", "NO", "ONE")
             self.finish(world, daemon)
 

@@ -53,8 +53,11 @@ struct settings {
     } conductor;
     struct {
         char url[CONFIG_TEXT_MAX_LEN + 1];
-        struct link_address address; /* url, taken apart */
+        struct link_address address; /* url, taken apart, with the three files of TLS */
         char password_file[CONFIG_TEXT_MAX_LEN + 1];
+        char ca_file[LINK_FILE_MAX_LEN + 1];
+        char cert_file[LINK_FILE_MAX_LEN + 1];
+        char key_file[LINK_FILE_MAX_LEN + 1];
         char key_prefix[QUEUE_PREFIX_MAX_LEN + 1];
         char queue[QUEUE_KEY_MAX_LEN + 1]; /* never "": <key_prefix>:queue */
     } redis;

@@ -260,10 +260,43 @@ static void complete_instance(struct reading *reading)
     buffer_done(&why);
 }
 
+/* A file that would not be used was meant to be. */
+static void check_tls(struct reading *reading, const struct link_tls *tls)
+{
+    static const char needs_tls[] = "is for TLS: redis.url must begin with rediss://";
+
+    if (!tls->is_on && tls->ca_file[0] != '\0')
+        say_fault(reading, "redis.ca_file", needs_tls);
+    if (!tls->is_on && tls->cert_file[0] != '\0')
+        say_fault(reading, "redis.cert_file", needs_tls);
+    if (!tls->is_on && tls->key_file[0] != '\0')
+        say_fault(reading, "redis.key_file", needs_tls);
+    if (tls->cert_file[0] != '\0' && tls->key_file[0] == '\0')
+        say_fault(reading, "redis.cert_file", "needs the key that belongs to it: redis.key_file");
+    if (tls->key_file[0] != '\0' && tls->cert_file[0] == '\0')
+        say_fault(reading, "redis.key_file",
+                  "needs the certificate that belongs to it: redis.cert_file");
+}
+
+static void complete_address(struct reading *reading)
+{
+    struct settings *settings = reading->settings;
+    struct link_tls *tls = &settings->redis.address.tls;
+    const char *why = NULL;
+
+    if (redis_url_parse(settings->redis.url, &settings->redis.address, &why) != RESULT_OK) {
+        say_fault(reading, "redis.url", why);
+        return;
+    }
+    memcpy(tls->ca_file, settings->redis.ca_file, sizeof tls->ca_file);
+    memcpy(tls->cert_file, settings->redis.cert_file, sizeof tls->cert_file);
+    memcpy(tls->key_file, settings->redis.key_file, sizeof tls->key_file);
+    check_tls(reading, tls);
+}
+
 static void complete(struct reading *reading)
 {
     struct settings *settings = reading->settings;
-    const char *why = NULL;
 
     check_rate(reading);
     check_delays(reading);
@@ -271,8 +304,7 @@ static void complete(struct reading *reading)
     complete_instance(reading);
     settings->log.level = rule_log_level_of(settings->log.level_name);
     settings->log.format = rule_log_format_of(settings->log.format_name);
-    if (redis_url_parse(settings->redis.url, &settings->redis.address, &why) != RESULT_OK)
-        say_fault(reading, "redis.url", why);
+    complete_address(reading);
 }
 
 static enum result end_reading(const struct reading *reading)

@@ -10,6 +10,7 @@
 #define DB_MAX       65535
 
 static const char tcp_scheme[] = "redis://";
+static const char tls_scheme[] = "rediss://";
 static const char unix_scheme[] = "unix://";
 
 /* Nothing that would need percent-encoding: what is encoded is read differently by different
@@ -101,10 +102,11 @@ static const char *take_apart(const char *url, struct link_address *address)
         return "has blanks or control bytes";
     if (text_starts_with(url, unix_scheme))
         return take_path(url + strlen(unix_scheme), address);
-    if (!text_starts_with(url, tcp_scheme))
-        return "must begin with redis:// or unix://";
+    address->tls.is_on = text_starts_with(url, tls_scheme);
+    if (!address->tls.is_on && !text_starts_with(url, tcp_scheme))
+        return "must begin with redis://, rediss:// (TLS) or unix://";
 
-    const char *authority = url + strlen(tcp_scheme);
+    const char *authority = url + strlen(address->tls.is_on ? tls_scheme : tcp_scheme);
     size_t len = strcspn(authority, "/?#");
     const char *why = take_user(authority, len, address, &used);
     if (why == NULL)

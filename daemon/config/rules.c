@@ -1,6 +1,7 @@
 /* rules.c - what a text of the configuration must be, beyond being one. */
 #include "config/rules.h"
 
+#include "base/file_mode.h"
 #include "base/text.h"
 #include "conductor/endpoint.h"
 #include "config/config.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool refuse(struct buffer *reterr_why, const char *why)
@@ -90,6 +92,18 @@ bool rule_readable_path(const char *text, struct buffer *reterr_why)
         return true;
     buffer_append_format(reterr_why, "cannot be read: %s", strerror(errno));
     return false;
+}
+
+bool rule_private_path(const char *text, struct buffer *reterr_why)
+{
+    struct stat status;
+
+    if (!rule_readable_path(text, reterr_why))
+        return false;
+    if (text[0] == '\0' || stat(text, &status) != 0)
+        return true; /* what was readable and is gone now is told when it is wanted */
+    const char *fault = file_mode_fault(status.st_mode);
+    return fault == NULL || refuse(reterr_why, fault);
 }
 
 const char *rule_hash_tag(const char *key, size_t *ret_len)

@@ -1,6 +1,7 @@
 /* secret.c - where secrets are found, and how they are held. */
 #include "config/secret.h"
 
+#include "base/file_mode.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -71,18 +72,6 @@ const char *secret_shadowed(const struct secret *secret)
     return secret->shadowed[0] == '\0' ? NULL : secret->shadowed;
 }
 
-/* What people who see the message do about it. NULL: the mode is fine. */
-static const char *mode_fault(mode_t mode)
-{
-    if (!S_ISREG(mode))
-        return "is no regular file";
-    if ((mode & (S_IROTH | S_IWOTH)) != 0)
-        return "may be read or written by everybody; mend it with: chmod 640";
-    if ((mode & S_IWGRP) != 0)
-        return "may be written by its group; mend it with: chmod 640";
-    return NULL;
-}
-
 static const char *read_into(int fd, struct secret *secret)
 {
     while (secret->len < SECRET_MAX_LEN + 1) {
@@ -111,7 +100,7 @@ static const char *read_file(const char *path, bool is_mode_checked, struct secr
     if (fstat(fd, &status) != 0)
         fault = strerror(errno);
     else
-        fault = is_mode_checked ? mode_fault(status.st_mode) : NULL;
+        fault = is_mode_checked ? file_mode_fault(status.st_mode) : NULL;
     if (fault == NULL)
         fault = read_into(fd, secret);
     close(fd);

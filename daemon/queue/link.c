@@ -48,7 +48,8 @@ struct link {
     int64_t last_attempt_us;
     int64_t up_since_us;
     int64_t pause_until_us; /* after a refused password */
-    char told_why[160];     /* the last on_down's since the last on_up, "" if none came */
+    char told_why[LINK_WHY_MAX_LEN +
+                  1]; /* the last on_down's since the last on_up, "" if none came */
 };
 
 static void arm(struct event *timer, int64_t wait_us)
@@ -349,7 +350,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *user)
     if (link->state == LINK_CONNECTING && link_socket_skip(link->socket))
         arm(link->deadline_timer, link->times.command_timeout_us);
     else if (link->state == LINK_CONNECTING)
-        lose(link, "no connection to Redis in time");
+        lose(link, link_socket_missing(link->socket));
     else if (link->first != NULL && clock_mono_us() >= link->first->deadline_us)
         lose(link, "Redis did not reply in time");
     else if (link->first != NULL)

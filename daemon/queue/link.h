@@ -26,10 +26,21 @@
 #define LINK_USER_MAX_LEN     128
 #define LINK_PASSWORD_MAX_LEN 1024
 #define LINK_REPLY_MAX_BYTES  (1024 * 1024)
+#define LINK_FILE_MAX_LEN     1023
+#define LINK_WHY_MAX_LEN      511 /* a reason for people: a host's name and two sentences */
 
 struct event_base;
 struct evdns_base;
 struct link;
+
+/* Plain data: whom TLS trusts, and who we are. Files are PEM, and read afresh for each connection.
+ */
+struct link_tls {
+    bool is_on;
+    char ca_file[LINK_FILE_MAX_LEN + 1];   /* "": the authorities of the system */
+    char cert_file[LINK_FILE_MAX_LEN + 1]; /* "": no certificate of ours */
+    char key_file[LINK_FILE_MAX_LEN + 1];
+};
 
 /* Plain data: where Redis is. */
 struct link_address {
@@ -38,6 +49,7 @@ struct link_address {
     uint16_t port;
     char user[LINK_USER_MAX_LEN + 1]; /* "": the default user */
     uint32_t db;
+    struct link_tls tls; /* off for unix_path */
 };
 
 struct link_times {

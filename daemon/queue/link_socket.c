@@ -3,15 +3,19 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "queue/link_tls.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +37,10 @@ struct link_socket {
     struct evutil_addrinfo *found;            /* owns; addresses of the name */
     struct evutil_addrinfo *next;             /* in found: to be tried next */
     struct bufferevent *stream;               /* owns, or NULL */
-    char last_failure[HOST_MAX_LEN + 128];
+    bool is_agreed;                           /* TCP stands, and TLS */
+    bool has_bytes;                           /* Redis has said something */
+    bool is_refused_by_tls;                   /* at one of the addresses: the failure to be told */
+    char last_failure[LINK_WHY_MAX_LEN + 1];
 };
 
 struct link_socket *link_socket_new(struct event_base *base, struct evdns_base *dns,
@@ -109,6 +116,7 @@ static void on_readable(struct bufferevent *stream, void *user)
         size_t len = evbuffer_get_contiguous_space(input);
         if (len == 0)
             return;
+        socket->has_bytes = true;
         char chunk[16384];
         int taken = evbuffer_remove(input, chunk, sizeof chunk);
         if (taken <= 0)
@@ -119,25 +127,67 @@ static void on_readable(struct bufferevent *stream, void *user)
 
 static void try_next(struct link_socket *socket);
 
+/* What TLS refuses is told even if another address of the name then refuses the connection itself.
+ */
+static void note_failure(struct link_socket *socket, const char *why)
+{
+    if (!socket->is_refused_by_tls)
+        text_copy(socket->last_failure, sizeof socket->last_failure, why, strlen(why));
+}
+
+/* True: it was TLS that failed, and last_failure says how. */
+static bool note_tls_failure(struct link_socket *socket, bool is_over, int code)
+{
+    const struct link_address *address = &socket->address;
+    SSL *ssl = bufferevent_openssl_get_ssl(socket->stream);
+    unsigned long error = bufferevent_get_openssl_error(socket->stream);
+    char why[LINK_WHY_MAX_LEN + 1];
+
+    if (ssl == NULL)
+        return false;
+    if (!link_tls_explain(address, ssl, error, why, sizeof why)) {
+        bool is_cut =
+            is_over || ERR_GET_LIB(error) == ERR_LIB_SSL || code == ECONNRESET || code == EPIPE;
+        if (!is_cut || socket->has_bytes)
+            return false;
+        link_tls_explain_silence(address, socket->is_agreed, why, sizeof why);
+    }
+    socket->is_refused_by_tls = false; /* of two such, the later one */
+    note_failure(socket, why);
+    socket->is_refused_by_tls = true;
+    return true;
+}
+
+static void on_connected(struct link_socket *socket)
+{
+    set_options(bufferevent_getfd(socket->stream), socket->address.unix_path[0] == '\0');
+    if (socket->found != NULL)
+        evutil_freeaddrinfo(socket->found);
+    socket->found = NULL;
+    socket->next = NULL;
+    if (socket->address.tls
+            .is_on) /* a reply says itself how long it is: nobody can cut one unseen */
+        bufferevent_openssl_set_allow_dirty_shutdown(socket->stream, 1);
+    socket->is_agreed = true;
+    socket->is_refused_by_tls = false;
+    socket->callbacks.on_connected(socket->user);
+}
+
 static void on_event(struct bufferevent *stream, short what, void *user)
 {
     struct link_socket *socket = user;
+    int code = EVUTIL_SOCKET_ERROR();
+    bool is_over = (what & BEV_EVENT_EOF) != 0;
 
     if (what & BEV_EVENT_CONNECTED) {
-        set_options(bufferevent_getfd(stream), socket->address.unix_path[0] == '\0');
-        if (socket->found != NULL)
-            evutil_freeaddrinfo(socket->found);
-        socket->found = NULL;
-        socket->next = NULL;
-        socket->callbacks.on_connected(socket->user);
+        on_connected(socket);
         return;
     }
     /* EOF and error are one event: the stream is over. */
-    int code = EVUTIL_SOCKET_ERROR();
-    snprintf(socket->last_failure, sizeof socket->last_failure, "%s",
-             what & BEV_EVENT_EOF ? "Redis closed the connection"
-             : code != 0          ? evutil_socket_error_to_string(code)
-                                  : "the connection to Redis broke");
+    if (!note_tls_failure(socket, is_over, code))
+        note_failure(socket, is_over     ? "Redis closed the connection"
+                             : code != 0 ? evutil_socket_error_to_string(code)
+                                         : "the connection to Redis broke");
     if (socket->next != NULL) {
         bufferevent_free(stream);
         socket->stream = NULL;
@@ -147,16 +197,42 @@ static void on_event(struct bufferevent *stream, short what, void *user)
     fail(socket, socket->last_failure);
 }
 
+static struct bufferevent *make_stream(struct link_socket *socket)
+{
+    const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
+    char why[LINK_WHY_MAX_LEN + 1];
+
+    if (!socket->address.tls.is_on)
+        return bufferevent_socket_new(socket->base, -1, options);
+    SSL *ssl = link_tls_open(&socket->address, why, sizeof why);
+    if (ssl == NULL) {
+        note_failure(socket, why);
+        socket->is_refused_by_tls = true;
+        return NULL;
+    }
+    return bufferevent_openssl_socket_new(socket->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
+                                          options); /* owns `ssl` */
+}
+
+/* False: last_failure says why. */
 static bool open_stream(struct link_socket *socket, const struct sockaddr *address, int len)
 {
-    socket->stream =
-        bufferevent_socket_new(socket->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (socket->stream == NULL)
-        return false;
-    bufferevent_setcb(socket->stream, on_readable, NULL, on_event, socket);
-    bufferevent_enable(socket->stream, EV_READ | EV_WRITE);
-    /* A connection refused at once is told by on_event, too: callbacks are deferred. */
-    return bufferevent_socket_connect(socket->stream, address, len) == 0;
+    socket->is_agreed = false;
+    socket->has_bytes = false;
+    errno = ENOMEM;
+    socket->stream = make_stream(socket);
+    if (socket->stream != NULL) {
+        bufferevent_setcb(socket->stream, on_readable, NULL, on_event, socket);
+        bufferevent_enable(socket->stream, EV_READ | EV_WRITE);
+        /* A connection refused at once is told by on_event, too: callbacks are deferred. */
+        if (bufferevent_socket_connect(socket->stream, address, len) == 0)
+            return true;
+    }
+    note_failure(socket, strerror(errno));
+    if (socket->stream != NULL)
+        bufferevent_free(socket->stream);
+    socket->stream = NULL;
+    return false;
 }
 
 static void try_next(struct link_socket *socket)
@@ -166,10 +242,6 @@ static void try_next(struct link_socket *socket)
         socket->next = candidate->ai_next;
         if (open_stream(socket, candidate->ai_addr, (int)candidate->ai_addrlen))
             return;
-        snprintf(socket->last_failure, sizeof socket->last_failure, "%s", strerror(errno));
-        if (socket->stream != NULL)
-            bufferevent_free(socket->stream);
-        socket->stream = NULL;
     }
     fail(socket, socket->last_failure);
 }
@@ -198,10 +270,26 @@ bool link_socket_skip(struct link_socket *socket)
         return false;
     bufferevent_free(socket->stream); /* addresses are left, so one is being tried */
     socket->stream = NULL;
-    snprintf(socket->last_failure, sizeof socket->last_failure, "no address of %s answers",
-             socket->address.host);
+    char why[LINK_WHY_MAX_LEN + 1];
+    snprintf(why, sizeof why, "no address of %s answers", socket->address.host);
+    note_failure(socket, why);
     try_next(socket);
     return true;
+}
+
+const char *link_socket_missing(struct link_socket *socket)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+
+    /* It took the connection, and is silent: a Redis without TLS waits for the end of a line. */
+    if (socket->address.tls.is_on && socket->stream != NULL && !socket->is_agreed &&
+        getpeername(bufferevent_getfd(socket->stream), (struct sockaddr *)&peer, &len) == 0)
+        link_tls_explain_silence(&socket->address, false, socket->last_failure,
+                                 sizeof socket->last_failure);
+    else if (!socket->is_refused_by_tls)
+        return "no connection to Redis in time";
+    return socket->last_failure;
 }
 
 static void look_up(struct link_socket *socket)
@@ -218,6 +306,8 @@ static void look_up(struct link_socket *socket)
 
 void link_socket_connect(struct link_socket *socket)
 {
+    socket->is_refused_by_tls = false;
+    socket->last_failure[0] = '\0';
     if (socket->address.unix_path[0] == '\0') {
         look_up(socket);
         return;
@@ -227,9 +317,9 @@ void link_socket_connect(struct link_socket *socket)
     text_copy(address.sun_path, sizeof address.sun_path, socket->address.unix_path,
               strlen(socket->address.unix_path));
     if (!open_stream(socket, (const struct sockaddr *)&address, sizeof address)) {
-        snprintf(socket->last_failure, sizeof socket->last_failure, "%s: %s",
-                 socket->address.unix_path, strerror(errno));
-        fail(socket, socket->last_failure);
+        char why[LINK_WHY_MAX_LEN + 1];
+        snprintf(why, sizeof why, "%s: %.200s", address.sun_path, socket->last_failure);
+        fail(socket, why);
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * link_socket.h - a stream socket to Redis: name, address, connection, bytes. Inside queue/ only.
  *
- * The one place where a bufferevent is made, so the place where TLS will go.
+ * The one place where a bufferevent is made, with TLS (link_tls.h) or without.
  *
  * Sources  reliability.md D3: keepalive and TCP_USER_TIMEOUT together notice a silent
  *          peer within 16 s, each alone does not.
@@ -16,7 +16,8 @@ struct link_socket;
 struct link_socket_callbacks {
     void (*on_connected)(void *user);
     void (*on_bytes)(const char *bytes, size_t len, void *user);
-    void (*on_lost)(const char *why, void *user); /* every address refused, or the connection broke */
+    void (*on_lost)(const char *why,
+                    void *user); /* every address refused, or the connection broke */
 };
 
 /* NULL when memory is short. Borrows everything. */
@@ -32,6 +33,9 @@ void link_socket_connect(struct link_socket *socket);
 
 /* The address being tried does not answer: goes on to the next one. False: there is none. */
 bool link_socket_skip(struct link_socket *socket);
+
+/* Time is over while it connects: what is missing, for people. Lent until the next call. */
+const char *link_socket_missing(struct link_socket *socket);
 
 /* Ends whatever is under way; no callback follows. May be called from a callback. */
 void link_socket_close(struct link_socket *socket);

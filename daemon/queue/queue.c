@@ -44,8 +44,8 @@ struct queue {
     bool is_draining;
     bool is_foreign;
     bool is_relapsing; /* refused at every connection for one reason, which has been told */
-    char lost_why[160];
-    char state[256];
+    char lost_why[LINK_WHY_MAX_LEN + 1];
+    char state[LINK_WHY_MAX_LEN + 16];
     struct queue_callbacks callbacks;
     void *user;
 };
@@ -268,7 +268,7 @@ static void tell_loss(struct queue *queue, const char *why)
 static void on_down(const char *why, void *user)
 {
     struct queue *queue = user;
-    char state[256];
+    char state[LINK_WHY_MAX_LEN + 16];
 
     tell_loss(queue, why);
     snprintf(state, sizeof state, "no Redis: %s", why);

@@ -179,7 +179,7 @@ START_TEST(a_url_of_redis_alone_makes_settings_too)
     config_free(&settings);
     ck_assert_int_eq(config_for_redis("http://x", &settings, &config_messages), RESULT_INVALID);
     ck_assert_str_eq(buffer_text(&config_messages),
-                     "--redis: redis.url: must begin with redis:// or unix://\n");
+                     "--redis: redis.url: must begin with redis://, rediss:// (TLS) or unix://\n");
 }
 END_TEST
 

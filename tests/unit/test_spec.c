@@ -277,7 +277,8 @@ static const struct {
 } bad_urls[] = {
     {"", "must begin with"},
     {"h:6379", "must begin with"},
-    {"rediss://h", "must begin with"},
+    {"rediss:/h", "must begin with"},
+    {"rediss://u:secret@h", "must not hold a password"},
     {"REDIS://h", "must begin with"},
     {"redis://", "no valid host"},
     {"redis:///0", "no valid host"},

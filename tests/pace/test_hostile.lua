@@ -79,6 +79,24 @@ check.rows('absurd settings count as none', bad_settings, function(row)
   check.equal(pace.load(values).per_sec, nil, 'perSec')
 end)
 
+check.that('numbers that can be none of ours count as missing', function()
+  for i, field in ipairs(pace.FIELDS) do
+    for _, text in ipairs({ '', 'x', '-1', 'nan', 'inf', '-inf', '1e999', '1e18' }) do
+      check.equal(next(pace.load({ [i] = text })), nil, field .. ' "' .. text .. '"')
+    end
+  end
+end)
+
+check.that('instants far ahead are brought back', function()
+  local state = support.started(0)
+  state.from_us, state.since_us, state.wait_us, state.stop_us = NOW * 2, NOW * 2, NOW * 2, NOW * 2
+  state = support.settle(state, NOW, {})
+  check.between(state.from_us, NOW, NOW + SEC, 'from')
+  check.between(state.since_us, NOW, NOW + 620 * SEC, 'since')
+  check.between(state.wait_us, NOW, NOW + 6600 * SEC, 'wait')
+  check.between(state.stop_us, 0, NOW, 'stop')
+end)
+
 check.that('a state survives the hash exactly', function()
   local dice = random.new(7)
   for round = 1, 300 do

@@ -93,13 +93,13 @@ check.that('far too fast is cut by the share that was refused, to an eighth at m
   check.equal(state.pace, 10, 'pace')
 end)
 
-check.that('small cuts that do not help are doubted: 429s that stay at half the pace are allowed', function()
-  local state = settled(72, { peak = 100 })
+check.that('small cuts that do not help are doubted: 429s that stay at a third of the pace are allowed', function()
+  local state = settled(72, { peak = 100, seen = 900, seen_thr = 18 })
   state = support.settle(state, NOW, trial(state, 100, 4))
-  check.equal(state.doubt, 1, 'doubt')
-  check.between(state.pace, 33, 35, 'pace')
+  check.between(state.doubt, 0.021, 0.023, 'doubt: 22 of 1000')
+  check.between(state.pace, 22, 24, 'pace')
   state = support.settle(state, NOW, trial(state, 399, 8))
-  check.equal(state.doubt, 1, 'doubt until 400 answers')
+  check.between(state.doubt, 0.021, 0.023, 'doubt until 400 answers')
   state = support.settle(state, NOW, trial(state, 1, 0))
   check.equal(state.doubt, 0, 'doubt')
   check.equal(state.pace, 100, 'pace: what it was before the cuts')
@@ -108,11 +108,12 @@ check.that('small cuts that do not help are doubted: 429s that stay at half the 
   check.between(state.base, 100, 110, 'base after as many 429s')
 end)
 
-check.that('where half the pace draws no 429s the cuts were right', function()
-  local state = settled(72, { peak = 100, hi = 75 })
-  state = support.settle(state, NOW, trial(state, 100, 4))
-  state = support.settle(state, NOW, trial(state, 400, 0))
-  check.between(state.pace, 66, 70, 'pace')
+local remains = { { name = 'none', refused = 0 }, { name = 'a third of them', refused = 10 } }
+check.rows('where a third of the pace draws far fewer 429s the cuts were right', remains, function(row)
+  local state = settled(72, { peak = 100, hi = 75, seen = 900, seen_thr = 66 })
+  state = support.settle(state, NOW, trial(state, 100, 9))
+  state = support.settle(state, NOW, trial(state, 400, row.refused))
+  check.between(state.pace, 63, 66, 'pace')
   check.equal(state.stray, 0, 'stray')
   check.equal(state.hi, 72, 'hi')
 end)
@@ -202,6 +203,69 @@ check.that('Retry-After of a whole window tells the rate, also in the middle of 
   state = support.settle(state, NOW, list)
   check.between(state.pace, 97, 101, 'pace: 6,009 accepted in 60 s')
   check.equal(state.window_us, 40 * SEC, 'window')
+end)
+
+check.that('the counts of a trial start at its first 429', function()
+  local state = settled(20)
+  state = support.settle(state, NOW, trial(state, 15, 0))
+  check.equal(state.ok, 15, 'accepted')
+  state = support.settle(state, NOW, { { slotUs = NOW + 500, accepted = true }, { slotUs = NOW + 1000, accepted = false },
+    { slotUs = NOW + 1500, accepted = true } })
+  check.equal(state.ok, 1, 'accepted after the first 429')
+  check.equal(state.thr, 1, '429s')
+end)
+
+check.that('no cut goes below one request in ten seconds', function()
+  local state = settled(0.2)
+  state = support.settle(state, NOW, trial(state, 20, 19))
+  check.equal(state.pace, 0.1, 'pace')
+end)
+
+check.that('a free probe needs two clean trials', function()
+  local now = NOW + 100 * SEC
+  local state = settled(20, { next_us = now, from_us = now })
+  state = support.settle(state, now, trial(state, 60, 0))
+  check.equal(state.pace, 20, 'pace after one')
+  state = support.settle(state, now, trial(state, 60, 0))
+  check.equal(state.pace, 20.4, 'pace after two')
+end)
+
+local waits = {
+  { name = 'nothing: 30 s', cost = 0, early_sec = 29, late_sec = 31 },
+  { name = 'five 429s: 50 s', cost = 5, early_sec = 49, late_sec = 51 },
+  { name = 'a thousand: 70 s', cost = 1000, early_sec = 69, late_sec = 71 },
+}
+check.rows('a free probe waits the longer the more the last one cost', waits, function(row)
+  for _, moment in ipairs({ { at_sec = row.early_sec, pace = 20 }, { at_sec = row.late_sec, pace = 20.4 } }) do
+    local now = NOW + moment.at_sec * SEC
+    local state = settled(20, { calm = 5, cost = row.cost, next_us = now, from_us = now })
+    state = support.settle(state, now, trial(state, 60, 0))
+    check.equal(state.pace, moment.pace, 'pace after ' .. moment.at_sec .. ' s')
+  end
+end)
+
+check.that('the end of a long window is no cause for doubt', function()
+  local state = settled(72, { peak = 100, window_us = 20 * SEC, stop_us = NOW })
+  state = support.settle(state, NOW, trial(state, 1600, 60))
+  check.between(state.pace, 65, 70, 'pace')
+  check.equal(state.doubt, 0, 'doubt')
+end)
+
+check.that('a stop is as long as since the first request that was refused', function()
+  local state = settled(20)
+  state = support.settle(state, NOW + 5 * SEC, trial(state, 40, 40))
+  state = support.run(state, NOW + 6 * SEC, NOW + 8 * SEC, all)
+  check.between(state.window_us, 5 * SEC, 7 * SEC, 'window')
+end)
+
+check.that('single requests stay single after a pause, whatever the burst', function()
+  local state = settled(20, { burst = 50 })
+  state = support.settle(state, NOW, trial(state, 40, 40))
+  local slots
+  state, slots = support.claim(state, NOW + 300 * SEC, 256)
+  check.equal(#slots, 1, 'slots')
+  state, slots = support.claim(state, NOW + 300 * SEC, 256)
+  check.equal(#slots, 0, 'slots of the next claim')
 end)
 
 check.that('the order of the answers within a settle is nothing to the pace', function()

@@ -8,7 +8,8 @@ local NOW, SEC = support.NOW_US, support.SEC
 
 check.that('the hash has the fields that were agreed, in order', function()
   check.equal(table.concat(pace.FIELDS, ' '), 'nextUs pace base hi step fromUs first paceOk paceThr dryUs waitUs cost calm darkUs '
-    .. 'sinceUs acc perSec burst maxPerSec proven stopUs windowUs peak doubt stray', 'fields')
+    .. 'sinceUs acc perSec burst maxPerSec proven stopUs windowUs peak seen seenThr doubt stray',
+    'fields')
 end)
 
 check.that('an unknown limit starts with ten a second, the first slot at once', function()
@@ -78,6 +79,11 @@ check.rows('after a long idle time at most `burst` slots come at once', bursts, 
   end
   check.equal(at_once, row.burst, 'slots at once')
   check.between(slots[row.burst + 1] - now, 1, 1.01 * SEC / 99.5, 'then a gap')
+end)
+
+check.that('one claim gets 256 slots at most', function()
+  local _, slots = support.claim(support.started(100000), NOW, 100000)
+  check.equal(#slots, 256, 'slots')
 end)
 
 check.that('no slot lies more than 250 ms ahead, and none in the past', function()

@@ -8,7 +8,7 @@ slots, so that instances never race for one; a controller above it finds a limit
   `hi` remembers where it failed. Between base and hi it searches, in growing steps; once they are close it waits,
   longer the more 429s the last try cost, and then tries freely beyond hi. Nothing accepted at all: one request at
   a time until one is; how long that took tells that the API counts in long windows, and from then on a trial lasts
-  as long. Cut after cut and still 429s: half the pace for a while shows which of them have another cause.
+  as long. Cut after cut and still 429s: a third of the pace for a while shows which of them have another cause.
   tests/pace/tables.lua prints what a change does to the figures.
 
 Units    _us Unix us, rates in requests a second. The hash has the exact numbers: %.17g, for times without exponent.
@@ -28,8 +28,8 @@ State    next_us        the next free slot
          proven         the base that the last free probe started from; 0: there was none
          stop_us, window_us   when everything was refused last; 0, or how long that lasted at most: the API
                         counts in windows of at least that
-         peak, doubt, stray   the base that small cuts are measured by, 0: none; 1: half the pace, to see which
-                        429s stay; the share of 429s that do not come from the pace
+         peak, seen, seen_thr   the base that small cuts are measured by, 0: none; answers and 429s since it was set
+         doubt, stray   the share of 429s that is in doubt, 0: none; the share that does not come from the pace
 ]]
 local pace = {}
 
@@ -37,17 +37,16 @@ do
   -- In the hash the names bear their units; the order is that of HMGET.
   local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us',
     'cost', 'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec', 'proven', 'stop_us', 'window_us',
-    'peak', 'doubt', 'stray' }
+    'peak', 'seen', 'seen_thr', 'doubt', 'stray' }
   pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs',
     'cost', 'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec', 'proven', 'stopUs', 'windowUs',
-    'peak', 'doubt', 'stray' }
+    'peak', 'seen', 'seenThr', 'doubt', 'stray' }
 
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
   local HORIZON_US = 250000      -- a person who waits is never farther behind
   local MAX_SLOTS = 256
-  local MIN_PACE = 0.1
-  local START_PACE = 10          -- of an unknown limit
+  local MIN_PACE, START_PACE = 0.1, 10   -- an unknown limit starts with ten a second
   local LONG_RETRY_MS, MAX_RETRY_MS = 2000, 600000   -- a Retry-After beyond 2 s is a window that ran out
   local LOST_CLOCK_US = 620 * SEC
   local CYCLE_US = 10 * SEC      -- shortest cycle worth a rate
@@ -55,7 +54,8 @@ do
   local SEARCH_END = 1.05
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
-  local DOUBT_ANSWERS, STRAY_FADES, MAX_STRAY = 400, 0.02, 0.05
+  local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 400   -- of limits that jitter hits, a third would stay
+  local STRAY_FADES, MAX_STRAY = 0.02, 0.05
   local MAX_DARK_US = 16 * SEC
   local SHORT_STOP_US, LONG_STOP_US, OUTAGE_US = 2 * SEC, 5 * SEC, 120 * SEC
   local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
@@ -188,9 +188,13 @@ do
     state.ok, state.thr, state.dry_us, state.first = 0, 0, 0, 0
   end
 
+  local function set_peak(state, rate)
+    state.peak, state.seen, state.seen_thr = rate, 0, 0
+  end
+
   local function failed(state, now_us, to)
     if state.peak == 0 or to < (1 - SMALL_CUT) * state.base then
-      state.peak = limited(state, to)
+      set_peak(state, limited(state, to))
     end
     state.hi, state.pace = state.pace, limited(state, to)
     state.base, state.step = state.pace, rules(state).step
@@ -242,16 +246,13 @@ do
       note_first_refusal(state, list)
     end
     for _, answer in ipairs(list) do
-      local count, total = 'thr', 'cost'
-      if answer.accepted then
-        count, total = 'ok', 'acc'
-      else
-        retry_ms = math.max(retry_ms, math.min(answer.retryAfterMs or 0, MAX_RETRY_MS))
-      end
-      state[total] = state[total] + 1
+      local refused = answer.accepted and 0 or 1
+      state.acc, state.cost = state.acc + 1 - refused, state.cost + refused
+      state.seen, state.seen_thr = state.seen + 1, state.seen_thr + refused
       if answer.slotUs >= state.from_us then
-        state[count] = state[count] + 1
+        state.ok, state.thr = state.ok + 1 - refused, state.thr + refused
       end
+      retry_ms = math.max(retry_ms, refused * math.min(answer.retryAfterMs or 0, MAX_RETRY_MS))
     end
     return retry_ms
   end
@@ -341,48 +342,47 @@ do
     return state.calm >= 2 and now_us - state.wait_us >= math.max(30, answers / state.base) * SEC
   end
 
-  local function probe_freely(state)
-    state.pace = limited(state, state.base * (1 + state.step))
-  end
-
   -- The trial was clean: keep the pace, and look for a higher one.
   local function learn_clean(state, now_us)
     state.base = state.pace
     state.calm = state.calm + 1
-    if state.calm >= 2 then
-      state.peak = math.max(state.peak, state.base)
+    if state.calm >= 2 and state.base > state.peak then
+      set_peak(state, state.base)
     end
     state.window_us = now_us - state.stop_us > WINDOW_KEPT_US and 0 or state.window_us
     state.hi = state.hi > state.base and state.hi or 0
     if state.hi > SEARCH_END * state.base then
       search(state)
+      return
     elseif state.hi == 0 then
       state.step = math.min(2 * state.step, state.step >= 1 and 1 or MAX_FREE_STEP)
-      probe_freely(state)
     elseif wait_over(state, now_us) then
       state.hi, state.cost, state.proven, state.step = 0, 0, state.base, rules(state).step
-      probe_freely(state)
+    else
+      return
     end
+    state.pace = limited(state, state.base * (1 + state.step))
   end
 
-  -- Small cuts that do not help: which 429s stay at half the pace?
+  -- Small cuts that do not help: which share of 429s stays at a fraction of the pace?
   local function doubt(state, now_us, to)
-    local peak = state.peak
-    failed(state, now_us, to / 2)
-    state.peak, state.doubt = peak, 1
+    local peak, share = state.peak, state.seen_thr / state.seen
+    failed(state, now_us, to / DOUBT_PART)
+    state.peak, state.doubt = peak, share
   end
 
-  -- What stayed is allowed from now on, and the pace is what it was before the cuts.
+  -- A share that stayed is allowed from now on, and the pace is what it was before the cuts.
   local function learn_doubt(state, now_us, judged)
     if judged < DOUBT_ANSWERS then
       return
     end
-    local share, hi, to = state.thr / judged, state.hi, 2 * state.pace
-    if share >= rules(state).target / 4 then
+    local share, hi, to = state.thr / judged, state.hi, DOUBT_PART * state.pace
+    if share >= math.max(rules(state).target / 4, DOUBT_STAYS * state.doubt) then
       state.stray, to = math.min(share, MAX_STRAY), state.peak
     end
     failed(state, now_us, to)
-    state.peak, state.hi = state.pace, math.max(hi, state.pace)
+    set_peak(state, state.pace)
+    state.hi = math.max(hi, state.pace)
   end
 
   -- 429s of this trial beyond what strays and their scatter explain.

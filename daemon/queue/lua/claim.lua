@@ -38,10 +38,10 @@ local MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS = 250, 10000
 
 local refused = missing_right({
   [QUEUE] = { 'LRANGE', 'LTRIM', 'LLEN' }, [DELAYED] = { 'ZRANGE', 'ZADD', 'ZREM' },
-  [PREFIX .. ':lease:*'] = { 'EXISTS', 'HEXISTS', 'HSET' }, [LEASES] = { 'ZSCORE', 'ZADD' }, [INFLIGHT] = { 'HGET', 'HMGET', 'HSET' },
+  [PREFIX .. ':lease:*'] = { 'EXISTS', 'HEXISTS', 'HSET' }, [LEASES] = { 'ZSCORE', 'ZADD' }, [INFLIGHT] = { 'HGET', 'HSET' },
   [LIMITER] = { 'HGET', 'HMGET', 'HSET' }, [HOLDS] = { 'HGETALL', 'HDEL' }, [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' },
   [STATS] = { 'HGET', 'HINCRBY' }, [META] = { 'HMGET', 'HSET' },
-  [session_key('*')] = { 'EXISTS', 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
+  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
 }) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASE] = 'hash', [LEASES] = 'zset', [INFLIGHT] = 'hash',
   [LIMITER] = 'hash', [HOLDS] = 'hash', [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash', [META] = 'hash' })
 if refused then

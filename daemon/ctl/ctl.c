@@ -26,6 +26,8 @@ static const struct {
     {"pause",   "stop sending",                                        command_pause},
     {"resume",  "end a pause, or the hold of a refused account",       command_resume},
     {"audit",   "prove that no job was lost",                          command_audit},
+    {"doctor",  "look at Redis, rights, clock and network",            command_doctor},
+    {"adopt",   "give the data in Redis to another project's key",     command_adopt},
 };
 /* clang-format on */
 

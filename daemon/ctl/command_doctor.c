@@ -1,0 +1,104 @@
+/* command_doctor.c - is all as it should be? */
+#include "ctl/doctor.h"
+#include "ctl/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX_BYTES   65536
+#define DETAIL_MAX_BYTES 1024
+
+static void find_json(struct doctor *doctor, const char *verdict, const char *check,
+                      const char *detail, const char *advice)
+{
+    struct json *json = &doctor->json;
+
+    json_open_object(json, NULL);
+    json_text(json, "check", check, strlen(check));
+    json_text(json, "verdict", verdict, strlen(verdict));
+    json_text(json, "detail", detail, strlen(detail));
+    json_text(json, "advice", advice, strlen(advice));
+    json_close_object(json);
+}
+
+void doctor_find(struct doctor *doctor, enum verdict verdict, const char *check, const char *advice,
+                 const char *format, ...)
+{
+    static const char *const words[] = {"ok", "warn", "fail"};
+    static const enum color colors[] = {COLOR_GOOD, COLOR_WARN, COLOR_BAD};
+    const struct terminal *out = &doctor->ctl->out;
+    char detail[DETAIL_MAX_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    doctor->warnings += verdict == VERDICT_WARN;
+    doctor->failures += verdict == VERDICT_FAIL;
+    if (doctor->ctl->wants_json) {
+        find_json(doctor, words[verdict], check, detail, advice);
+        return;
+    }
+    printf("%s%-4s%s  %-18s ", terminal_color(out, colors[verdict]), words[verdict],
+           terminal_color(out, COLOR_NONE), check);
+    terminal_put(stdout, detail, strlen(detail));
+    putchar('\n');
+    if (advice[0] != '\0')
+        printf("%24s  what to do: %s\n", "", advice);
+}
+
+static enum ctl_exit look(struct doctor *doctor)
+{
+    struct ctl *ctl = doctor->ctl;
+
+    enum result result = dialog_open(&ctl->settings, &ctl->dialog);
+    bool is_connected = result == RESULT_OK;
+    if (is_connected) {
+        doctor_find(doctor, VERDICT_OK, "redis.connection", "", "%s answers",
+                    dialog_where(ctl->dialog));
+        doctor_look_at_redis(doctor);
+        doctor_look_at_data(doctor);
+    } else {
+        doctor_find(doctor, VERDICT_FAIL, "redis.connection",
+                    "start Redis, or correct redis.url and its password", "%s",
+                    ctl->dialog == NULL ? result_text(result) : dialog_why(ctl->dialog));
+    }
+    doctor_look_at_host(doctor);
+    if (!is_connected)
+        return CTL_EXIT_UNREACHABLE;
+    return doctor->failures > 0 ? CTL_EXIT_FAILED : CTL_EXIT_OK;
+}
+
+enum ctl_exit command_doctor(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct command_help help = {
+        .words = "",
+        .summary =
+            "Looks at Redis (version, persistence, eviction, rights, clock), at the data, at the\n"
+            "files of the configuration and at the way to the API, and says what to do. Creates\n"
+            "no session. Exit status 1: something fails; warnings are no failure.\n",
+    };
+    struct doctor doctor = {.ctl = ctl};
+    int words = 0;
+
+    enum result result = options_read(ctl, &help, argc, argv, &words);
+    if (result != RESULT_OK)
+        return options_exit(result);
+    enum ctl_exit status = ctl_configure(ctl);
+    if (status != CTL_EXIT_OK)
+        return status;
+    buffer_init(&doctor.text, TEXT_MAX_BYTES);
+    doctor.json.text = &doctor.text;
+    json_open_object(&doctor.json, NULL);
+    json_open_array(&doctor.json, "findings");
+    status = look(&doctor);
+    json_close_array(&doctor.json);
+    json_int(&doctor.json, "warnings", doctor.warnings);
+    json_int(&doctor.json, "failures", doctor.failures);
+    json_close_object(&doctor.json);
+    if (ctl->wants_json)
+        puts(buffer_text(&doctor.text));
+    buffer_done(&doctor.text);
+    return status;
+}

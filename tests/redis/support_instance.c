@@ -106,7 +106,7 @@ static void open_settle(struct instance *instance)
 
 static struct item item_of(const struct hand *hand)
 {
-    static const int64_t lives_ms[] = {2, 10, 40, 400};
+    static const int64_t lives_ms[] = {1, 3, 10, 100};
 
     return (struct item){.lease = hand->lease,
                          .user = hand->user,

@@ -169,6 +169,22 @@ START_TEST(wait_grows_with_the_recoveries)
 }
 END_TEST
 
+static const struct {
+    int recoveries; /* before */
+    int64_t apart_ms;
+} gaps[] = {{0, 0}, {1, 100}, {3, 400}, {5, 1000}, {8, 1000}};
+
+START_TEST(jobs_of_one_lease_wait_apart_from_the_second_time_on)
+{
+    store_lease(OLD_LEASE, "u1", record(gaps[_i].recoveries, -100, "u1"), server_now_ms());
+    store_lease(OLD_LEASE, "u2", record(gaps[_i].recoveries, -100, "u2"), server_now_ms());
+    REAP(OLD_LEASE);
+    const redisReply *all = COMMAND("ZRANGE", key_of("delayed"), "0", "-1", "WITHSCORES");
+    ck_assert_uint_eq(all->elements, 4);
+    ck_assert_int_eq(number_of(at(all, 3)) - number_of(at(all, 1)), gaps[_i].apart_ms);
+}
+END_TEST
+
 START_TEST(poisonous_job_is_buried)
 {
     store_lease(OLD_LEASE, "u", record(10, -100, "{\"endUserId\":\"u\",\"ref\":\"mail\"}"),
@@ -337,6 +353,8 @@ int main(void)
     tcase_add_test(tcase, four_leases_a_call_and_more_says_that_some_are_left);
     tcase_add_loop_test(tcase, wait_grows_with_the_recoveries, 0,
                         (int)(sizeof waits / sizeof waits[0]));
+    tcase_add_loop_test(tcase, jobs_of_one_lease_wait_apart_from_the_second_time_on, 0,
+                        (int)(sizeof gaps / sizeof gaps[0]));
     tcase_add_test(tcase, poisonous_job_is_buried);
     tcase_add_test(tcase, poisonous_job_leaves_a_valid_link_alone);
     tcase_add_test(tcase, process_that_one_job_kills_ten_times_buries_no_other);

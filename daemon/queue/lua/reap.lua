@@ -26,7 +26,7 @@ local STREAMS = { events = EVENTS, dead = DEAD }
 local MAX_LEASES = 4
 local FARTHEST_MS = 1200000   -- no deadline and no delay of ours is longer
 local MAX_RECOVERY_WAIT_MS = 60000
-local APART_MS = 1000
+local MAX_APART_MS = 1000
 
 local refused = missing_right({
   [LEASES] = { 'ZRANGE', 'ZADD', 'ZREM' }, [INFLIGHT] = { 'HGET', 'HDEL' }, [DELAYED] = { 'ZRANGE', 'ZADD' },
@@ -48,14 +48,16 @@ end
 
 --[[
 How long a job waits that was given back so often. From the second time on the jobs of one lease, `place`
-tells them apart, also wait apart: if one of them ends every process that sends it, the others get their
-answers before it is sent again. Of jobs that come back together it would else take all into the grave.
+tells them apart, also wait apart, farther each time: if one of them ends every process that sends it, the
+others get their answers before it is sent again. Of jobs that come back together it would take all into
+the grave.
 ]]
 local function recovery_wait_ms(recoveries, place)
   if recoveries < 2 then
     return 0
   end
-  return math.min(1000 * 2 ^ math.min(recoveries - 2, 20), MAX_RECOVERY_WAIT_MS) + APART_MS * place
+  local wait_ms = math.min(1000 * 2 ^ math.min(recoveries - 2, 20), MAX_RECOVERY_WAIT_MS)
+  return wait_ms + place * math.min(wait_ms / 10, MAX_APART_MS)
 end
 
 local recovered = 0

@@ -173,6 +173,11 @@ static void mend_settles(void)
     app_ask("DEL authlink:settled:%s", queue_boot(app.queue));
 }
 
+static bool was_refused_after(void *user)
+{
+    return queue_progress(app.queue).last_attempt_us > *(const int64_t *)user;
+}
+
 START_TEST(nothing_is_claimed_while_settles_are_refused)
 {
     app.keeps = true;
@@ -182,10 +187,11 @@ START_TEST(nothing_is_claimed_while_settles_are_refused)
     app_wait_for_jobs(2);
     break_settles();
     app.room = 64;
+    int64_t before_us = clock_mono_us();
     struct job *job = app.kept; /* one of the two: the other stays in hand */
     app.kept = job->next;
     app_settle(job);
-    run_for_ms(app.base, 30);
+    run_until_true(app.base, was_refused_after, &before_us);
     app_tell_room();
     run_for_ms(app.base, 300);
     ck_assert_uint_eq(app.jobs, 2);

@@ -143,7 +143,7 @@ static void print_help(struct ctl *ctl)
          "configuration, 3 not found, 4 Redis cannot be reached or refuses.");
 }
 
-static int run(struct ctl *ctl, int argc, char **argv)
+static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 {
     int leading = 0;
 
@@ -176,7 +176,7 @@ int ctl_main(int argc, char **argv)
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     terminal_init(&ctl.out, stdout);
     terminal_init(&ctl.err, stderr);
-    int status = run(&ctl, argc > 0 ? argc - 1 : 0, argv + 1);
+    int status = (int)run(&ctl, argc > 0 ? argc - 1 : 0, argv + 1);
     dialog_close(ctl.dialog);
     if (ctl.has_settings)
         config_free(&ctl.settings);

@@ -52,6 +52,7 @@ echo .Sh COMMANDS
     echo .El
   fi
 done
+cat "$(dirname "$0")/../../daemon/ctl/authlinkctl.1.in"   # the JSON, which no help tells, and examples
 echo .Sh EXIT STATUS
 "$program" --help | sed -n '/Exit status:/,$p' | sed -E 's/^.*Exit status: *//' | shown
 cat <<'TEXT'

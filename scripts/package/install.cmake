@@ -18,7 +18,7 @@ if(TARGET authlinkctl)
   add_custom_command(OUTPUT "${ctl_manual}"
     COMMAND sh -c "mkdir -p man && '${CMAKE_CURRENT_LIST_DIR}/ctl_manual.sh' ./authlinkctl >man/authlinkctl.1"
     WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
-    DEPENDS authlinkctl "${CMAKE_CURRENT_LIST_DIR}/ctl_manual.sh"
+    DEPENDS authlinkctl "${CMAKE_CURRENT_LIST_DIR}/ctl_manual.sh" "${CMAKE_SOURCE_DIR}/daemon/ctl/authlinkctl.1.in"
     VERBATIM)
   list(APPEND made_manuals "${ctl_manual}")
 endif()

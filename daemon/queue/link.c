@@ -235,11 +235,10 @@ static void on_greeting_reply(const redisReply *reply, void *user)
     if (reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
-        char why[160];
+        char why[LINK_WHY_MAX_LEN + 1] = "Redis refuses the greeting: ";
         if (reaction_to(reply->str, reply->len) == REACTION_PASSWORD)
             link->pause_until_us = clock_mono_us() + PASSWORD_PAUSE_US;
-        snprintf(why, sizeof why, "Redis refuses the greeting: %.*s",
-                 (int)strcspn(reply->str, "\r\n"), reply->str);
+        reaction_append(reply->str, reply->len, why, sizeof why);
         lose(link, why);
     }
 }

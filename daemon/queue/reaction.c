@@ -1,6 +1,7 @@
 /* reaction.c - what to do about an error reply. */
 #include "queue/reaction.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -65,4 +66,13 @@ const char *reaction_advice(const char *error, size_t len)
     int row = find(error, len);
 
     return row < 0 ? "" : reactions[row].advice;
+}
+
+void reaction_append(const char *error, size_t len, char *text, size_t size)
+{
+    const char *advice = reaction_advice(error, len);
+    size_t used = strlen(text);
+
+    snprintf(text + used, size - used, "%.*s%s%s", (int)strcspn(error, "\r\n"), error,
+             advice[0] != '\0' ? "; " : "", advice);
 }

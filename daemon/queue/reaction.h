@@ -25,4 +25,8 @@ enum reaction reaction_to(const char *error, size_t len);
 /* What a person can do about it, "" when waiting is all there is to do. */
 const char *reaction_advice(const char *error, size_t len);
 
+/* Puts the error's first line and the advice behind what stands in `text`, as far as there is room.
+ */
+void reaction_append(const char *error, size_t len, char *text, size_t size);
+
 #endif

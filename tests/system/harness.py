@@ -34,6 +34,17 @@ return {redis.call('LLEN', 'authlink:queue'), redis.call('ZCARD', 'authlink:dela
 PATIENCE_SEC = 60.0  # how long a busy machine may take; a test that passes does not wait for it
 
 
+# AUTHLINKD_TEST_USERS=1: every daemon is the user of conf/authlinkd.acl, unless its test names another. So any test here shows whether these rights are enough for what it does.
+AS_ACL_USER = os.environ.get("AUTHLINKD_TEST_USERS") == "1"
+ACL_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf", "authlinkd.acl")
+
+
+def acl_users():
+    """The users of conf/authlinkd.acl, each as the words behind ACL SETUSER."""
+    with open(ACL_FILE, encoding="ascii") as file:
+        return [line.split()[1:] for line in file if line.startswith("user ")]
+
+
 class RedisError(Exception):
     """An error reply."""
 
@@ -126,6 +137,11 @@ class Redis:
              *self.options, *more],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self._answers, "redis-server to answer")
+        if AS_ACL_USER:
+            client = self.client()
+            for words in acl_users():
+                client("ACL", "SETUSER", *words)
+            client.close()
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -243,18 +259,30 @@ class Daemon:
             file.write(key + "\n")
         os.chmod(self.key_path, 0o600)
 
+    def redis_settings(self):
+        redis = self.world.redis
+        if not AS_ACL_USER:
+            return {"url": "unix://" + redis.socket_path}
+        path = os.path.join(self.world.folder, "acl-password")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("change-me-daemon\n")
+        os.chmod(path, 0o600)
+        return {"url": f"redis://authlink-daemon@127.0.0.1:{redis.port}/0", "password_file": path}
+
     def write_config(self, **groups):
         """Groups of settings over those of the world: redis={"url": ...}."""
         merged = {
             "conductor": {"base_url": self.world.fake.base_url if self.world.fake else "http://127.0.0.1:1/v1",
                           "publishable_key": PUBLISHABLE_KEY, "secret_key_file": self.key_path},
-            "redis": {"url": "unix://" + self.world.redis.socket_path},
+            "redis": self.redis_settings(),
             "rate": {"per_sec": 500.0},
             "log": {"level": "debug"},
         }
         for source in (self.world.settings, self.settings, groups):
             for group, values in source.items():
                 merged.setdefault(group, {}).update(values)
+        if AS_ACL_USER:
+            merged["redis"]["url"] = re.sub(r"^redis://(?!.*@)", "redis://authlink-daemon@", merged["redis"]["url"])
         with open(self.config_path, "w", encoding="utf-8") as file:
             for group, values in merged.items():
                 inner = " ".join(f"{name} = {config_value(value)};" for name, value in values.items())

@@ -4,10 +4,7 @@
 import os
 import unittest
 
-from harness import RedisError, World, main, wait_for
-
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-ACL_FILE = os.path.join(ROOT, "conf", "authlinkd.acl")
+from harness import ACL_FILE, RedisError, World, main, wait_for
 
 JOBS = 300
 

@@ -33,6 +33,8 @@ static const struct {
      "password_file"},
     {"NOPERM this user has no permissions to run the 'evalsha' command", REACTION_CONFIGURATION,
      "authlinkd.acl"},
+    {"NOPERM authlink: the Redis user lacks a right; run ACL SETUSER <user> +hincrby ~authlink:stats",
+     REACTION_CONFIGURATION, "authlinkd.acl"},
     {"MOVED 3999 127.0.0.1:6381", REACTION_RECONNECT, "node"},
     {"ASK 3999 127.0.0.1:6381", REACTION_RECONNECT, "node"},
     {"TRYAGAIN Multiple keys request during rehashing of slot", REACTION_WAIT, NULL},
@@ -76,6 +78,18 @@ START_TEST(word_that_is_cut_off_is_no_word)
 }
 END_TEST
 
+START_TEST(advice_stands_behind_the_first_line_as_far_as_there_is_room)
+{
+    char text[80] = "refused: ";
+    char narrow[16] = "refused: ";
+
+    reaction_append("NOAUTH Authentication required.\r\nmore", 37, text, sizeof text);
+    ck_assert_str_eq(text, "refused: NOAUTH Authentication required.; set redis.password_file");
+    reaction_append("LOADING", 7, narrow, sizeof narrow);
+    ck_assert_str_eq(narrow, "refused: LOADIN");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reaction");
@@ -83,6 +97,7 @@ int main(void)
 
     tcase_add_loop_test(tcase, first_word_decides, 0, sizeof errors / sizeof errors[0]);
     tcase_add_test(tcase, word_that_is_cut_off_is_no_word);
+    tcase_add_test(tcase, advice_stands_behind_the_first_line_as_far_as_there_is_room);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

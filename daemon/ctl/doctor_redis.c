@@ -139,7 +139,7 @@ static void look_at_latency(struct doctor *doctor)
     bool is_slow = best_us > SLOW_US;
     doctor_find(doctor, is_slow ? VERDICT_WARN : VERDICT_OK, "redis.latency",
                 is_slow ? "run the daemon near Redis: a job takes some round trips" : "",
-                "%.1f ms a round trip", (double)best_us / US_PER_MS);
+                "%.2f ms a round trip", (double)best_us / US_PER_MS);
 }
 
 /* A step that is given nothing to do, or something that no step does, checks its rights and ends.

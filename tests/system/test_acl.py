@@ -2,9 +2,13 @@
 """The Redis users of conf/authlinkd.acl may do their work, and nothing else."""
 
 import os
+import shutil
+import subprocess
 import unittest
 
+import ctl
 from harness import ACL_FILE, RedisError, World, main, wait_for
+from test_readme import example
 
 JOBS = 300
 
@@ -103,6 +107,57 @@ class Users(unittest.TestCase):
         self.world.r("ACL", "SETUSER", "authlink-daemon", "+hincrby")
         self.world.wait_idle()
         self.assertEqual(self.world.statuses(users), {"ready": JOBS})
+
+    def test_the_readme_gives_each_user_a_password(self):
+        folder = os.path.join(self.world.folder, "readme")
+        os.makedirs(os.path.join(folder, "conf"))
+        shutil.copy(ACL_FILE, os.path.join(folder, "conf"))
+        subprocess.run(["bash", "-eu", "-c", example("redis-users.sh")], cwd=folder, check=True)
+        with open(os.path.join(folder, "users.acl"), encoding="ascii") as file:
+            users = file.read()
+        self.assertNotIn("change-me", users)
+        for line in users.splitlines():
+            self.world.r("ACL", "SETUSER", *line.split()[1:])
+        for user in ("daemon", "producer", "mailer", "operator", "monitor"):
+            path = os.path.join(folder, user + ".password")
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+            with open(path, encoding="ascii") as file:
+                password = file.read().strip()
+            client = self.world.redis.client()
+            self.addCleanup(client.close)
+            client("AUTH", f"authlink-{user}", password)
+            client("PING")
+
+    def operator_config(self):
+        path = os.path.join(self.world.folder, "operator.conf")
+        password = os.path.join(self.world.folder, "operator-password")
+        with open(password, "w", encoding="ascii") as file:
+            file.write("change-me-operator\n")
+        os.chmod(password, 0o600)
+        with open(path, "w", encoding="ascii") as file:
+            file.write('conductor = { publishable_key = "pk_conductor_fake"; };\n'
+                       f'redis = {{ url = "redis://authlink-operator@127.0.0.1:{self.world.redis.port}"; '
+                       f'password_file = "{password}"; }};\n')
+        return path
+
+    def test_doctor_names_the_command_that_gives_a_missing_right(self):
+        path = self.operator_config()
+        self.world.r("ACL", "SETUSER", "authlink-operator", "-xdel")
+        ended = ctl.run(self.world, "doctor", "--config", path, code=None, connect=False)
+        self.assertIn("run ACL SETUSER <user> +xdel ~authlink:dead", ended.out)
+
+    def test_the_operator_may_do_what_authlinkctl_does(self):
+        self.provision()
+        self.world.wait_idle()
+        path = self.operator_config()
+        for words in (("status",), ("audit",), ("pause", "--for", "1h"), ("resume",), ("resume", "account"),
+                      ("show", "end_usr_1"), ("events",), ("export", "--csv"), ("dead", "list"),
+                      ("dead", "retry", "--reason", "rejected", "--yes"), ("enqueue", "end_usr_1"), ("enqueue", "--first", "end_usr_2"),
+                      ("events", "--group", "ctl"), ("adopt", "--yes"), ("dead", "rm", "--reason", "rejected", "--yes")):
+            with self.subTest(words):
+                ended = ctl.run(self.world, *words, "--config", path, code=None, connect=False)
+                self.assertNotIn("NOPERM", ended.out + ended.err)
+                self.assertIn(ended.code, (0, 3), ended.err)
 
 
 if __name__ == "__main__":

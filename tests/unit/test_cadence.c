@@ -120,6 +120,41 @@ START_TEST(room_of_one_is_not_gathered)
 }
 END_TEST
 
+/* For the watchdog: since when a claim could have been sent. */
+
+START_TEST(nothing_to_claim_is_no_idling)
+{
+    claim(START_US, 0, 0);
+    ck_assert_int_eq(cadence_idle_since_us(&cadence, START_US + 3600 * US_PER_SEC), 0);
+}
+END_TEST
+
+START_TEST(idling_counts_from_the_last_claim_while_something_stands_in_the_queue)
+{
+    claim(START_US, 1, 100);
+    ck_assert_int_eq(cadence_idle_since_us(&cadence, START_US + 60 * US_PER_SEC), START_US);
+}
+END_TEST
+
+START_TEST(wait_that_redis_asked_for_is_no_idling)
+{
+    claim(START_US, 1, 100);
+    cadence_note_wait(&cadence, START_US, 600000, 0.0);
+    ck_assert_int_eq(cadence_idle_since_us(&cadence, START_US + 60 * US_PER_SEC),
+                     START_US + 600 * US_PER_SEC);
+}
+END_TEST
+
+START_TEST(idling_counts_from_the_time_a_delayed_job_is_due)
+{
+    claim(START_US, 0, 0);
+    cadence_note_due(&cadence, START_US, 5000);
+    ck_assert_int_eq(cadence_idle_since_us(&cadence, START_US + 4 * US_PER_SEC), 0);
+    ck_assert_int_eq(cadence_idle_since_us(&cadence, START_US + 9 * US_PER_SEC),
+                     START_US + 5 * US_PER_SEC);
+}
+END_TEST
+
 /* The network of this host (C11). */
 
 static struct outcome failed(void)
@@ -253,12 +288,15 @@ int main(void)
     tcase_add_test(tcase, refusals_are_counted_until_one_is_let_through);
     tcase_add_test(tcase, room_that_comes_back_job_by_job_is_gathered);
     tcase_add_test(tcase, room_of_one_is_not_gathered);
+    tcase_add_test(tcase, nothing_to_claim_is_no_idling);
+    tcase_add_test(tcase, idling_counts_from_the_last_claim_while_something_stands_in_the_queue);
+    tcase_add_test(tcase, wait_that_redis_asked_for_is_no_idling);
+    tcase_add_test(tcase, idling_counts_from_the_time_a_delayed_job_is_due);
     tcase_add_test(tcase, five_failures_in_a_row_are_followed_by_a_second_and_single_jobs);
     tcase_add_test(tcase, an_answer_in_between_starts_the_count_anew);
     tcase_add_test(tcase, single_job_that_is_out_holds_back_the_next);
     tcase_add_test(tcase, answer_to_a_claim_sent_before_is_no_single_job_to_wait_for);
-    tcase_add_test(tcase,
-                   single_job_that_was_out_at_a_loss_of_the_connection_holds_back_nothing);
+    tcase_add_test(tcase, single_job_that_was_out_at_a_loss_of_the_connection_holds_back_nothing);
     tcase_add_test(tcase, failures_of_one_moment_count_once);
     tcase_add_test(tcase, backoff_ends_at_a_minute);
     tcase_add_test(tcase, one_answer_ends_it_at_once);

@@ -338,7 +338,7 @@ do
 
   -- Wait 200 answers for each 429 that the last free probe cost, but not for ever: the limit may have grown.
   local function wait_over(state, now_us)
-    local answers = math.min(200 * state.cost, math.max(70 * state.base, 900))
+    local answers = math.min(200 * state.cost, math.max(60 * state.base, 900))
     return state.calm >= 2 and now_us - state.wait_us >= math.max(30, answers / state.base) * SEC
   end
 

@@ -93,7 +93,7 @@ START_TEST(server_that_speaks_no_tls_gets_no_request)
     client_init(&client, "https", "127.0.0.1", http_server_port(server), "", 300, 1);
     const struct client_end *end = client_do(&client, "{}");
     ck_assert_int_eq(end->state, ANSWER_UNSENT); /* it waits for the end of a request line */
-    ck_assert_msg(strstr(end->failure, "timed out") != NULL, "%s", end->failure);
+    ck_assert_msg(strstr(end->failure, "time") != NULL, "%s", end->failure);
     ck_assert_int_eq(http_server_requests(server), 0);
     http_server_stop(server);
     client_done(&client);

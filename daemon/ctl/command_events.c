@@ -21,6 +21,7 @@ struct events {
     const char *group;
     int64_t since_ms; /* 0: all */
     bool follows;
+    bool is_history; /* of a group: what an earlier run had in hand and did not acknowledge */
     char last_id[STREAM_ID_SIZE];
     int64_t printed;
 };
@@ -69,9 +70,11 @@ static enum result take(struct events *events, const redisReply *entries, size_t
     enum result result = RESULT_OK;
 
     *ret_count = entries == NULL ? 0 : entries->elements;
-    for (size_t i = 0; i < *ret_count && result == RESULT_OK; i++)
-        result = on_event(reply_text(reply_at(entries->element[i], 0)),
-                          reply_at(entries->element[i], 1), events);
+    for (size_t i = 0; i < *ret_count && result == RESULT_OK; i++) {
+        const redisReply *flat = reply_at(entries->element[i], 1);
+        if (reply_is_array(flat)) /* else trimmed since a group's earlier run had it */
+            result = on_event(reply_text(reply_at(entries->element[i], 0)), flat, events);
+    }
     if (fflush(stdout) != 0 || ferror(stdout) != 0)
         return RESULT_SYSTEM;
     for (size_t i = 0; events->group != NULL && i < *ret_count && result == RESULT_OK; i++) {
@@ -105,7 +108,7 @@ static enum result read_some(struct events *events, size_t *ret_count)
     }
     dialog_words_add(&words, "STREAMS");
     dialog_words_add(&words, dialog_keys(dialog)->events);
-    dialog_words_add(&words, is_group ? ">" : events->last_id);
+    dialog_words_add(&words, !is_group ? events->last_id : events->is_history ? "0" : ">");
     enum result result = dialog_command(dialog, &words, BLOCK_MS, &reply);
     if (result != RESULT_OK)
         return result;
@@ -158,6 +161,11 @@ static enum result run(struct events *events)
 
     if (events->group != NULL) {
         result = make_group(events);
+        events->is_history = true;
+        while (result == RESULT_OK && count > 0)
+            result = read_some(events, &count);
+        events->is_history = false;
+        count = 1;
     } else {
         result = stream_last_id(dialog, key, events->last_id);
         if (result == RESULT_OK && (!events->follows || events->since_ms > 0)) {
@@ -181,7 +189,7 @@ enum ctl_exit command_events(struct ctl *ctl, int argc, char **argv)
         {"--since", "TIME", OPTION_DURATION, &events.since_ms, 0, 0,
          "only the last 30s, 10m, 2h, 1d; with --follow: these, too"},
         {"--group", "NAME", OPTION_TEXT, &events.group, 0, 0,
-         "as a reader of this group: each event once, acknowledged"},
+         "as the reader of this group: each event is acknowledged when it is written"},
     };
     const struct command_help help = {
         .words = "",

@@ -132,6 +132,25 @@ class Operator(unittest.TestCase):
         self.assertIn("WRONGPASS", self.run_as("authlink-operator", "status", code=4).err)
 
 
+class RedisOverTls(unittest.TestCase):
+    def test_the_connection_is_that_of_the_daemon_with_its_trust(self):
+        with World(fake=False) as world:
+            tls = os.path.join(world.folder, "tls")
+            os.mkdir(tls)
+            fake = harness.Fake(world.folder, "--tls", tls)  # makes certificates for 127.0.0.1
+            fake.stop()
+            port = harness.free_port()
+            for name, value in (("tls-ca-cert-file", "ca.pem"), ("tls-cert-file", "server.pem"), ("tls-key-file", "server.key")):
+                world.r("CONFIG", "SET", name, os.path.join(tls, value))
+            world.r("CONFIG", "SET", "tls-auth-clients", "no", "tls-port", port)
+            daemon = world.daemon(start=False)
+            daemon.write_config(redis={"url": f"rediss://127.0.0.1:{port}"})
+            config = ("--config", daemon.config_path)
+            self.assertRegex(ctl.run(world, "status", *config, code=4, connect=False).err, "(?i)certificate")
+            daemon.write_config(redis={"url": f"rediss://127.0.0.1:{port}", "ca_file": os.path.join(tls, "ca.pem")})
+            self.assertIn("queue", ctl.run(world, "status", *config, connect=False).out)
+
+
 class Adopt(unittest.TestCase):
     def test_a_daemon_of_another_project_works_after_adopt(self):
         with World() as world:

@@ -102,6 +102,12 @@ class Export(unittest.TestCase):
             world.r("HSET", "authlink2:session:u9", "status", "ready")
             self.assertEqual([row["endUserId"] for row in lines(ctl.run(world, "export", "--jsonl"))], ["u1"])
 
+    def test_an_end_user_comes_once_whatever_the_scan_says(self):
+        with World(fake=False) as world:
+            session(world, "u1")
+            world.r("HSET", "authlink:session:u1-again", "status", "ready", "endUserId", "u1", "authFlowUrl", LINK)
+            self.assertEqual(len(lines(ctl.run(world, "export", "--jsonl"))), 1)
+
     def test_ten_thousand_links_come_once_each(self):
         with World(fake=False) as world:
             for number in range(10_000):
@@ -151,6 +157,17 @@ class Events(unittest.TestCase):
             self.assertEqual([event["endUserId"] for event in first], [f"u{number}" for number in range(150)])
             self.assertEqual(ctl.run(world, "events", "--group", "mailer").out, "")
             self.assertEqual(world.r("XPENDING", "authlink:events", "mailer")[0], 0, "all acknowledged")
+
+    def test_a_group_begins_with_what_an_earlier_run_did_not_acknowledge(self):
+        with World(fake=False) as world:
+            world.r("XGROUP", "CREATE", "authlink:events", "mailer", "0", "MKSTREAM")
+            for number in range(3):
+                world.r("XADD", "authlink:events", "*", "type", "ready", "endUserId", f"u{number}")
+            world.r("XREADGROUP", "GROUP", "mailer", "authlinkctl", "COUNT", 2, "STREAMS", "authlink:events", ">")
+            world.r("XDEL", "authlink:events", world.r("XRANGE", "authlink:events", "-", "+")[0][0])
+            got = lines(ctl.run(world, "events", "--group", "mailer", "--json"))
+            self.assertEqual([event["endUserId"] for event in got], ["u1", "u2"])
+            self.assertEqual(world.r("XPENDING", "authlink:events", "mailer")[0], 0)
 
     def test_nothing_happened_is_no_output(self):
         with World(fake=False) as world:

@@ -51,6 +51,12 @@ class Status(unittest.TestCase):
             self.assertIsNone(status["etaMs"], "a held fleet is not done at any time")
             self.assertIn("its head waits for 60 min", ctl.run(world, "status").out)
 
+    def test_a_reused_link_cost_no_request(self):
+        with World(fake=False) as world:
+            for kind, attempts in (("ready", 2), ("failed", 3), ("reused", 7)):
+                world.r("XADD", "authlink:events", "*", "type", kind, "endUserId", "u", "attempts", attempts)
+            self.assertEqual(ctl.run(world, "status", "--json").json["lastMinute"]["requests"], 5)
+
     def test_what_stands_in_redis_cannot_steer_the_terminal(self):
         with World(fake=False) as world:
             world.r("HSET", "authlink:holds", "outage", "1 0 1 1000 - \x1b[31mred\x07\u202e \\x")
@@ -183,6 +189,15 @@ class Audit(unittest.TestCase):
             self.assertTrue(audit["holds"])
             self.assertEqual((audit["stats"]["taken"], audit["stats"]["ready"], audit["stats"]["dead"]), (51, 50, 1))
             self.assertIn("The law holds", ctl.run(world, "audit").out)
+
+    def test_jobs_in_leases_and_delayed_are_counted(self):
+        with World(fake=False) as world:
+            world.r("HSET", "authlink:stats", "taken", 3)
+            world.r("ZADD", "authlink:leases", 1, "a@b/c/1")
+            world.r("HSET", "authlink:lease:a@b/c/1", "u1", "x", "u2", "x")
+            world.r("ZADD", "authlink:delayed", 1, "x")
+            audit = ctl.run(world, "audit", "--json").json
+            self.assertEqual((audit["places"]["inFlight"], audit["places"]["delayed"]), (2, 1))
 
     def test_a_broken_law_is_exit_1_and_says_how_much_is_missing(self):
         with World(fake=False) as world:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import unittest
 
+import ctl
 from harness import World, free_port, main, wait_for
 
 JOBS = 300
@@ -101,6 +102,7 @@ class Tls(unittest.TestCase):
         self.start()
         self.check_done()
         self.assertNotIn("redis.lost", self.daemon.log_text())
+        ctl.run(self.world, "audit", "--config", self.daemon.config_path, connect=False)
 
     def test_a_client_certificate_opens_what_wants_one(self):
         self.begin(auth_clients="yes")

@@ -189,7 +189,7 @@ enum ctl_exit command_events(struct ctl *ctl, int argc, char **argv)
         {"--since", "TIME", OPTION_DURATION, &events.since_ms, 0, 0,
          "only the last 30s, 10m, 2h, 1d; with --follow: these, too"},
         {"--group", "NAME", OPTION_TEXT, &events.group, 0, 0,
-         "as the reader of this group: each event is acknowledged when it is written"},
+         "as the reader of this group: an event written is acknowledged"},
     };
     const struct command_help help = {
         .words = "",

@@ -160,7 +160,8 @@ local function strays()
     for _, share in ipairs({ 0.002, 0.005, 0.01, 0.02, 0.04 }) do
       result.columns[#row + 1] = 100 * share .. ' %'
       table.insert(row, { limiter = 'token', options = { burst_sec = 1 }, limit = 100, per_sec = known and 100 or 0,
-        stray = share, duration_sec = 1800, measure_from_sec = 600, bar = { share = 0.6, refused = 2 * share + 0.015 } })
+        stray = share, duration_sec = 1800, measure_from_sec = 600,
+        bar = (known or share < 0.04) and { share = 0.6, refused = 2 * share + 0.015 } or nil })
     end
     table.insert(result.rows, row)
   end

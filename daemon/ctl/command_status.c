@@ -20,12 +20,12 @@ static void redraw(const struct buffer *text)
     fflush(stdout);
 }
 
-static enum result show(struct ctl *ctl, bool is_watch)
+static enum result show(struct ctl *ctl, struct status_roster *roster, bool is_watch)
 {
     struct status status;
     struct buffer text;
 
-    enum result result = status_read(ctl->dialog, &status);
+    enum result result = status_read(ctl->dialog, roster, &status);
     if (result != RESULT_OK)
         return result;
     buffer_init(&text, TEXT_MAX_BYTES);
@@ -43,7 +43,7 @@ static enum result show(struct ctl *ctl, bool is_watch)
     return RESULT_OK;
 }
 
-static enum result watch(struct ctl *ctl, int64_t interval_ms)
+static enum result watch(struct ctl *ctl, struct status_roster *roster, int64_t interval_ms)
 {
     enum result result = RESULT_OK;
     bool is_screen = ctl->out.is_tty && !ctl->wants_json;
@@ -51,7 +51,7 @@ static enum result watch(struct ctl *ctl, int64_t interval_ms)
     if (is_screen)
         fputs("\033[?1049h\033[?25l", stdout); /* a screen of its own, no cursor */
     while (result == RESULT_OK && !dialog_is_interrupted(ctl->dialog) && ferror(stdout) == 0) {
-        result = show(ctl, true);
+        result = show(ctl, roster, true);
         if (result == RESULT_OK)
             dialog_sleep(ctl->dialog, interval_ms);
     }
@@ -76,6 +76,7 @@ enum ctl_exit command_status(struct ctl *ctl, int argc, char **argv)
         .options = options,
         .option_count = 2,
     };
+    struct status_roster roster = {.found_us = 0};
     int words = 0;
 
     enum result result = options_read(ctl, &help, argc, argv, &words);
@@ -84,6 +85,6 @@ enum ctl_exit command_status(struct ctl *ctl, int argc, char **argv)
     enum ctl_exit status = ctl_connect(ctl);
     if (status != CTL_EXIT_OK)
         return status;
-    result = is_watch ? watch(ctl, interval_ms) : show(ctl, false);
+    result = is_watch ? watch(ctl, &roster, interval_ms) : show(ctl, &roster, false);
     return result == RESULT_OK ? CTL_EXIT_OK : ctl_explain(ctl, result);
 }

@@ -48,9 +48,10 @@ static void look_at_work(struct doctor *doctor, const struct status *status)
 
 void doctor_look_at_data(struct doctor *doctor)
 {
+    struct status_roster roster = {.found_us = 0};
     struct status status;
 
-    enum result result = status_read(doctor->ctl->dialog, &status);
+    enum result result = status_read(doctor->ctl->dialog, &roster, &status);
     if (result != RESULT_OK) {
         doctor_find(doctor, VERDICT_FAIL, "data", "", "%s", dialog_why(doctor->ctl->dialog));
         return;

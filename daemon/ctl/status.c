@@ -88,32 +88,39 @@ static enum result read_oldest(struct dialog *dialog, struct status *status)
     return RESULT_OK;
 }
 
-struct instance_reader {
-    struct dialog *dialog;
-    struct status *status;
-};
-
-static enum result read_instance(const char *key, size_t len, void *user)
+static enum result note_key(const char *key, size_t len, void *user)
 {
-    struct instance_reader *reader = user;
-    struct dialog_words words = {0};
-    redisReply *reply = NULL;
+    struct status_roster *roster = user;
 
-    dialog_words_add(&words, "HGETALL");
-    dialog_words_add_bytes(&words, key, len);
-    enum result result = dialog_command(reader->dialog, &words, 0, &reply);
-    if (result != RESULT_OK)
-        return result;
-    struct status *status = reader->status;
-    /* SCAN may say a key twice; it may be gone meanwhile */
-    bool is_new = reply->elements > 0 && status->instance_count < STATUS_INSTANCES_MAX;
-    for (size_t i = 0; i < status->instance_count && is_new; i++)
-        is_new = strcmp(field_text(status->instances[i], "boot"), field_text(reply, "boot")) != 0;
-    if (is_new)
-        status->instances[status->instance_count++] = reply;
-    else
-        freeReplyObject(reply);
+    for (size_t i = 0; i < roster->count; i++) /* SCAN may say a key twice */
+        if (strlen(roster->keys[i]) == len && memcmp(roster->keys[i], key, len) == 0)
+            return RESULT_OK;
+    if (roster->count < STATUS_INSTANCES_MAX &&
+        text_copy(roster->keys[roster->count], KEY_MAX_LEN, key, len) == RESULT_OK)
+        roster->count++;
     return RESULT_OK;
+}
+
+static enum result read_instances(struct dialog *dialog, struct status_roster *roster,
+                                  struct status *status)
+{
+    int64_t now_us = clock_mono_us();
+    enum result result = RESULT_OK;
+
+    if (roster->found_us == 0 || now_us - roster->found_us >= STATUS_ROSTER_SEC * US_PER_SEC) {
+        roster->count = 0;
+        roster->found_us = now_us;
+        result = scan_keys(dialog, "instance", note_key, roster);
+    }
+    for (size_t i = 0; i < roster->count && result == RESULT_OK; i++) {
+        redisReply *reply = NULL;
+        result = dialog_ask(dialog, &reply, "HGETALL", roster->keys[i], NULL);
+        if (result == RESULT_OK && reply->elements > 0)
+            status->instances[status->instance_count++] = reply;
+        else if (result == RESULT_OK)
+            freeReplyObject(reply); /* its last word is 30 s old */
+    }
+    return result;
 }
 
 static int compare_instances(const void *a, const void *b)
@@ -125,10 +132,10 @@ static int compare_instances(const void *a, const void *b)
     return order != 0 ? order : strcmp(field_text(*left, "hostId"), field_text(*right, "hostId"));
 }
 
-static enum result read_all(struct dialog *dialog, struct status *status)
+static enum result read_all(struct dialog *dialog, struct status_roster *roster,
+                            struct status *status)
 {
     const struct keys *keys = dialog_keys(dialog);
-    struct instance_reader reader = {.dialog = dialog, .status = status};
 
     enum result result = audit_read(dialog, &status->audit);
     if (result == RESULT_OK)
@@ -138,7 +145,7 @@ static enum result read_all(struct dialog *dialog, struct status *status)
     if (result == RESULT_OK)
         result = dialog_ask(dialog, &status->meta, "HGETALL", keys->meta, NULL);
     if (result == RESULT_OK)
-        result = scan_keys(dialog, "instance", read_instance, &reader);
+        result = read_instances(dialog, roster, status);
     if (result == RESULT_OK)
         result = read_oldest(dialog, status);
     if (result == RESULT_OK)
@@ -167,10 +174,11 @@ static void drop_ended_holds(struct status *status)
     }
 }
 
-enum result status_read(struct dialog *dialog, struct status *ret_status)
+enum result status_read(struct dialog *dialog, struct status_roster *roster,
+                        struct status *ret_status)
 {
     *ret_status = (struct status){.oldest_age_ms = -1, .oldest_retry_ms = -1};
-    enum result result = read_all(dialog, ret_status);
+    enum result result = read_all(dialog, roster, ret_status);
     if (result == RESULT_OK)
         drop_ended_holds(ret_status);
     else

@@ -31,8 +31,20 @@ struct status {
     } minute;
 };
 
+/*
+ * The keys of the instances. Finding them means a walk over all keys of Redis, so whoever reads
+ * again and again keeps them, and the walk is done every STATUS_ROSTER_SEC only. Begin with zeros.
+ */
+#define STATUS_ROSTER_SEC 10
+struct status_roster {
+    int64_t found_us; /* 0: not yet */
+    size_t count;
+    char keys[STATUS_INSTANCES_MAX][KEY_MAX_LEN];
+};
+
 /* On failure nothing is to be freed. */
-MUST_CHECK enum result status_read(struct dialog *dialog, struct status *ret_status);
+MUST_CHECK enum result status_read(struct dialog *dialog, struct status_roster *roster,
+                                   struct status *ret_status);
 
 void status_done(struct status *status);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """authlinkctl status, audit, pause and resume, against a real Redis."""
 
+import json
 import os
 import subprocess
 import unittest
@@ -127,6 +128,22 @@ class Watch(unittest.TestCase):
                 self.assertIn("\033[", terminal.screen("-e"), "colours on a terminal")
                 terminal.keys("C-c")
                 self.assertNotIn("queue", terminal.wait_for("status=0"))
+
+    def test_watch_does_not_walk_over_all_keys_each_time(self):
+        with World(fake=False) as world:
+            world.r("HSET", "authlink:instance:a@b", "instance", "a", "state", "working")
+            process = ctl.start(world, "status", "--watch", "--json")
+            try:
+                pictures = 5
+                seen = [json.loads(process.stdout.readline())["instances"] for _ in range(pictures)]
+                self.assertEqual([len(instances) for instances in seen], [1] * pictures)
+                world.r("DEL", "authlink:instance:a@b")
+                wait_for(lambda: json.loads(process.stdout.readline())["instances"] == [], "the instance to go")
+                walks = int(world.r("INFO", "commandstats").split(b"cmdstat_scan:calls=")[1].split(b",")[0])
+                self.assertLess(walks, pictures)
+            finally:
+                process.kill()
+                process.communicate()
 
     def test_no_color_is_respected(self):
         with World(fake=False) as world:

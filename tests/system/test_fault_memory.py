@@ -39,8 +39,8 @@ class Memory(unittest.TestCase):
             check_law_now(world)
             self.assertEqual(world.stats()["ready"], ALL)
             self.assertLessEqual(open_last, open_first + 2)
-            # the short form sees the pools fill up, the long one does not
-            self.assertLessEqual(kb_last, kb_first * 1.02 if LONG else kb_first * 1.10)
+            # the short form sees the pools fill up, the long one must not
+            self.assertLessEqual(kb_last, kb_first * 1.02 if LONG else kb_first * 1.50)
 
     def test_they_do_not_grow_while_redis_is_gone(self):
         users = end_users(2000)

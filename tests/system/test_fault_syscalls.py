@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Each of the first calls into the kernel fails once: no crash, no job lost, at most that one request done twice."""
 
-import random
 import unittest
 
 from faults import LONG, check_all_ready, check_law_now, end_users, extra_sessions
-from harness import World, main, seed, wait_for
+from harness import World, main, wait_for
 
 SETTINGS = {"rate": {"per_sec": 300.0}, "conductor": {"request_timeout_ms": 2000, "max_in_flight": 8},
             "retry": {"base_delay_ms": 50}}
 QUICK = {"AUTHLINKD_TIMING": "command_timeout=1000,hold_backoff_min=100,hold_backoff_max=400"}
+
+SHORT = (5, 31)  # one while it starts, one while it works
 
 # how each fails in life
 CALLS = {
@@ -35,7 +36,7 @@ EXIT_STATUSES = (0, 1, 78, 127)  # 127: the loader could not read a library
 
 class Syscalls(unittest.TestCase):
     def sweep(self, call):
-        numbers = range(1, 51) if LONG else sorted(random.Random(seed()).sample(range(1, 51), 2))
+        numbers = range(1, 51) if LONG else SHORT
         users = end_users(40 * len(numbers))
         with World(redis_options=("--appendonly", "yes"), settings=SETTINGS, fake_options=("--latency-ms", "10")) as world:
             for index, number in enumerate(numbers):

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""The fleet against nginx limit_req, a rate limiter that nobody here wrote.
+
+  test_pace_nginx.py           100/s known, a few seconds
+  test_pace_nginx.py --table   the table of the README; AUTHLINKD_LONG=1 measures a minute a row, medians of three
+"""
+
+import os
+import subprocess
+import sys
+import unittest
+
+from harness import World, free_port, main, read_tail, wait_for
+from pace_record import LONG, Arrival, Use, end_users, median_use, stop_fleet
+
+MEASURED_SEC = 60 if LONG else 5
+RUNS = 3 if LONG else 1
+MODULES = "/usr/lib/nginx/modules"
+
+CONFIG = """
+load_module %(modules)s/ndk_http_module.so;
+load_module %(modules)s/ngx_http_lua_module.so;
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log error.log crit;
+events { worker_connections 1024; }
+http {
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  client_body_in_single_buffer on;
+  keepalive_requests 1000000;
+  log_format arrivals '$msec $request_time $status';
+  access_log access.log arrivals;
+  limit_req_zone $server_name zone=all:1m rate=%(rate)dr/s;
+  limit_req_status 429;
+  server {
+    listen 127.0.0.1:%(port)d;
+    server_name conductor;
+    location /health { access_log off; return 204; }
+    location / {
+      limit_req zone=all burst=20 %(form)s;
+      default_type application/json;
+      content_by_lua_block {
+        ngx.req.read_body()
+        local body = ngx.req.get_body_data() or ''
+        local user = body:match('"endUserId":%%s*"([^"]+)"')
+        local minutes = tonumber(body:match('"linkExpiryMins":%%s*(%%d+)')) or 30
+        local now = ngx.time()
+        local function iso(time) return os.date('!%%Y-%%m-%%dT%%H:%%M:%%S.000Z', time) end
+        ngx.sleep(0.04)
+        ngx.say(string.format('{"id":"auth_sess_%%s","objectType":"auth_session","createdAt":"%%s","endUserId":"%%s",'
+          .. '"clientSecret":"none","authFlowUrl":"https://connect.conductor.is/qbd/none","expiresAt":"%%s",'
+          .. '"redirectUrl":null}', user, iso(now), user, iso(now + 60 * minutes)))
+      }
+    }
+  }
+}
+"""
+
+
+class Nginx:
+    """A private nginx that answers as the API does, in the place of the fake."""
+
+    def __init__(self, folder, rate, form):
+        self.folder = os.path.join(folder, "nginx")
+        os.mkdir(self.folder)
+        self.port = free_port()
+        path = os.path.join(self.folder, "nginx.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(CONFIG % {"modules": MODULES, "rate": rate, "port": self.port, "form": form})
+        self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", path, "-e", "error.log"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    def lines(self):
+        if self.process.poll() is not None:
+            raise AssertionError("nginx ended:\n" + read_tail(os.path.join(self.folder, "error.log")))
+        try:
+            with open(os.path.join(self.folder, "access.log"), encoding="ascii") as file:
+                return [line.split() for line in file if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+    def arrivals(self):
+        """nginx notes when it answered, and how long that took."""
+        found = [Arrival(round(1e6 * (float(end) - float(took))), int(status)) for end, took, status in self.lines()]
+        return sorted(found, key=lambda arrival: arrival.us)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def run_at(rate, form, per_sec=None):
+    """Two instances at a limit they know (or not: per_sec 0)."""
+    is_known = per_sec is None
+    warm_up_sec = 2 if is_known else 60
+    settings = {"rate": {"per_sec": float(rate if is_known else per_sec), "max_per_sec": 5000.0},
+                "log": {"level": "info"}}
+    with World(settings=settings, fake=False) as world:
+        world.fake = Nginx(world.folder, rate, form)
+        seconds = warm_up_sec + MEASURED_SEC
+        world.push(*end_users(rate * 2 * (seconds + 10)))
+        world.daemon("one")
+        world.daemon("two")
+        wait_for(lambda: span_sec(world.fake.arrivals()) >= seconds, "the measured time", 60 + 3 * seconds)
+        stop_fleet(world)
+        return Use(world.fake.arrivals(), rate, 1000000 * warm_up_sec)
+
+
+def span_sec(found):
+    return (found[-1].us - found[0].us) / 1e6 if found else 0
+
+
+class NginxLimit(unittest.TestCase):
+    def test_a_known_limit_req_of_100_a_second_is_used_and_not_exceeded(self):
+        use = median_use([run_at(100, "nodelay") for _ in range(RUNS)])
+        print(f"nginx limit_req 100/s burst=20 nodelay: {use}", flush=True)
+        self.assertLess(use.refused, 0.01)
+        self.assertGreaterEqual(use.share, 0.99 if LONG else 0.95)
+
+
+def print_table():
+    print("| nginx limit_req, burst=20 | known | unknown, after a minute |\n| --- | --- | --- |")
+    for rate in (20, 100, 500):
+        for form in ("nodelay", "delay=0"):
+            known = median_use([run_at(rate, form) for _ in range(RUNS)])
+            unknown = median_use([run_at(rate, form, 0) for _ in range(RUNS)])
+            print(f"| {rate}/s {form} | {known} | {unknown} |", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--table"]:
+        print_table()
+    else:
+        main()

@@ -158,6 +158,21 @@ static bool note_tls_failure(struct link_socket *socket, bool is_over, int code)
     return true;
 }
 
+/* A server with TLS ends a connection without at its first bytes. */
+static void note_end(struct link_socket *socket, const char *why)
+{
+    const struct link_address *address = &socket->address;
+    bool may_want_tls = !address->tls.is_on && address->unix_path[0] == '\0' && socket->is_agreed &&
+                        !socket->has_bytes;
+    char text[LINK_WHY_MAX_LEN + 1];
+
+    snprintf(text, sizeof text, "%s%s", why,
+             may_want_tls ? " before Redis said anything; if it speaks TLS at this port, redis.url "
+                            "must begin with rediss://"
+                          : "");
+    note_failure(socket, text);
+}
+
 static void on_connected(struct link_socket *socket)
 {
     set_options(bufferevent_getfd(socket->stream), socket->address.unix_path[0] == '\0');
@@ -185,9 +200,9 @@ static void on_event(struct bufferevent *stream, short what, void *user)
     }
     /* EOF and error are one event: the stream is over. */
     if (!note_tls_failure(socket, is_over, code))
-        note_failure(socket, is_over     ? "Redis closed the connection"
-                             : code != 0 ? evutil_socket_error_to_string(code)
-                                         : "the connection to Redis broke");
+        note_end(socket, is_over     ? "Redis closed the connection"
+                         : code != 0 ? evutil_socket_error_to_string(code)
+                                     : "the connection to Redis broke");
     if (socket->next != NULL) {
         bufferevent_free(stream);
         socket->stream = NULL;

@@ -189,6 +189,11 @@ class Tls(unittest.TestCase):
         self.set(("tls-port", port))
         self.check_done()
 
+    def test_a_port_that_speaks_tls_is_told_to_who_speaks_none(self):
+        self.begin()
+        self.start(url=f"redis://127.0.0.1:{self.tls_port}", ca_file="")
+        wait_for(lambda: "redis.url must begin with rediss://" in self.daemon.log_text(), "the advice")
+
     def test_an_ipv6_address_and_a_name(self):
         for bind, host in (("::1", "[::1]"), ("127.0.0.1", "localhost")):
             with self.subTest(bind=bind, host=host):

@@ -1,6 +1,8 @@
 /* concurrency.c - Little's law with the horizon of the slots. */
 #include "core/concurrency.h"
 
+#include <math.h>
+
 /* One weight for all: about the last sixteen answers decide. */
 #define WEIGHT 8
 
@@ -21,7 +23,10 @@ uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t h
 
     if (latency_us > 0) {
         int64_t latency = latency_us < MIN_LATENCY_US ? MIN_LATENCY_US : latency_us;
-        ending = max_in_flight * CONCURRENCY_HORIZON_US / latency;
+        int64_t mean = max_in_flight * CONCURRENCY_HORIZON_US / latency;
+        /* They end by chance: what is held for one that does not end goes back unsent. */
+        ending = mean - (int64_t)ceil(2 * sqrt((double)mean));
+        ending = ending < 0 ? 0 : ending;
     }
 
     int64_t room = (int64_t)max_in_flight + ending - in_flight - held;

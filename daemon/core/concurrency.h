@@ -2,9 +2,9 @@
  * concurrency.h - how many more jobs this instance may take in hand.
  *
  * Pure. Little's law: requests in flight = rate x latency. Of the jobs that wait
- * for their slot only as many may be held as requests will end before the farthest
- * slot comes; so a fast API is kept busy up to max_in_flight, and a slow one lowers
- * the rate instead of piling jobs up behind it.
+ * for their slot only as many may be held as requests will surely end (the mean less
+ * two standard deviations) before the farthest slot comes; so a fast API is kept
+ * busy up to max_in_flight, and a slow one lowers the rate instead of piling jobs up behind it.
  *
  * Sources  Little, "A Proof for the Queuing Formula L = lambda W", 1961. The horizon
  *          of slots is that of the claim (design.md section 4: 250 ms).

@@ -12,10 +12,11 @@ static const struct {
 } rooms[] = {
     {"nothing known yet: the cap alone", 64, 0, 0, 0, 64},
     {"held jobs count", 64, 0, 64, 0, 0},
-    {"fast API: 64 per 100 ms end 160 in a horizon", 64, 64, 0, 100000, 160},
-    {"slow API: 64 per 8 s end 2 in a horizon", 64, 64, 0, 8000000, 2},
-    {"slow API: what is held beyond that leaves no room", 64, 64, 3, 8000000, 0},
-    {"no time at all is taken as half a millisecond", 1, 0, 0, 1, 501},
+    {"fast API: 64 per 100 ms end 160 in a horizon, 134 surely", 64, 64, 0, 100000, 134},
+    {"slow API: 64 per 8 s end 2 in a horizon, none surely", 64, 64, 0, 8000000, 0},
+    {"slow API: one that ended leaves room for one", 64, 63, 0, 8000000, 1},
+    {"slow API: what is held beyond that leaves no room", 64, 63, 3, 8000000, 0},
+    {"no time at all is taken as half a millisecond", 1, 0, 0, 1, 456},
 };
 
 START_TEST(room_follows_littles_law)

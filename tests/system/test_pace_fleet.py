@@ -182,7 +182,7 @@ class RetryAfter(unittest.TestCase):
         world.push(*users[:jobs // 4], user, *users[jobs // 4:])
         world.daemon("one")
         world.daemon("two")
-        return wait_for(lambda: next((arrival for arrival in arrivals(world) if arrival.status == 429), None), "the 429")
+        return wait_for(lambda: [arrival for arrival in arrivals(world) if arrival.status == 429], "the 429")[0]
 
     def test_a_long_one_stands_the_line_still_for_all_instances(self):
         with World(settings=settings_for(self.RATE)) as world:
@@ -243,7 +243,8 @@ class RetryAfter(unittest.TestCase):
             world.fake.post("faults", [{"endUserId": f"end_usr_odd_{at}", "attemptsUpTo": 1, "status": 429,
                                         "headers": {"Retry-After": value}} for at, value in enumerate(values)])
             world.daemon("one")
-            world.push(*[user for at in range(len(values)) for user in (f"end_usr_odd_{at}", *end_users(12, f"end_usr_{at}"))])
+            for at in range(len(values)):
+                world.push(f"end_usr_odd_{at}", *end_users(12, f"end_usr_{at}"))
             world.wait_idle()
             self.assertEqual(world.stats()["ready"], 13 * len(values))
             found = arrivals(world)

@@ -162,18 +162,20 @@ enum result config_dump(const struct settings *settings, struct buffer *text)
     return text->failed ? RESULT_NO_MEMORY : RESULT_OK;
 }
 
-enum result config_check_reload(const struct settings *old, const struct settings *fresh,
+enum result config_check_reload(const struct settings *running, struct settings *fresh,
                                 struct buffer *reterr_messages)
 {
     enum result result = RESULT_OK;
 
     for (size_t i = 0; i < config_spec_count; i++) {
         const struct setting_spec *spec = &config_spec[i];
-        if (spec->reload == RELOADS || spec_is_equal(spec, old, fresh))
+        if (spec->reload == RELOADS || spec_is_equal(spec, running, fresh))
             continue;
         buffer_append_format(reterr_messages, "%s: takes effect at the next restart only\n",
                              spec->name);
+        spec_copy_text(spec, running, fresh);
         result = RESULT_REFUSED;
     }
+    fresh->redis.address = running->redis.address; /* made of what stays */
     return result;
 }

@@ -118,10 +118,10 @@ void config_free(struct settings *settings);
 enum result config_dump(const struct settings *settings, struct buffer *text);
 
 /*
- * Whether a running daemon can take up `fresh`. RESULT_REFUSED: not all of it; reterr_messages
- * names the settings that stay as they are until a restart.
+ * What a running daemon can take up of `fresh`. RESULT_REFUSED: not all of it; reterr_messages
+ * names the settings that stay as they are until a restart, and `fresh` has them as they run.
  */
-MUST_CHECK enum result config_check_reload(const struct settings *old, const struct settings *fresh,
+MUST_CHECK enum result config_check_reload(const struct settings *running, struct settings *fresh,
                                            struct buffer *reterr_messages);
 
 #endif

@@ -255,3 +255,10 @@ bool spec_is_equal(const struct setting_spec *spec, const struct settings *a,
     buffer_done(&text_b);
     return is_equal;
 }
+
+void spec_copy_text(const struct setting_spec *spec, const struct settings *from,
+                    struct settings *to)
+{
+    assert(spec->type == SETTING_TEXT);
+    memcpy(spec_text(spec, to), (const char *)from + spec->offset, spec->size);
+}

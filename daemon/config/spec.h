@@ -71,4 +71,8 @@ void spec_append_value(const struct setting_spec *spec, const struct settings *s
 bool spec_is_equal(const struct setting_spec *spec, const struct settings *a,
                    const struct settings *b);
 
+/* Of a text only. */
+void spec_copy_text(const struct setting_spec *spec, const struct settings *from,
+                    struct settings *to);
+
 #endif

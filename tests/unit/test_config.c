@@ -273,6 +273,27 @@ START_TEST(a_reload_names_what_needs_a_restart)
 }
 END_TEST
 
+START_TEST(what_needs_a_restart_stays_as_it_runs_and_is_named_at_every_reload)
+{
+    struct settings running;
+
+    ck_assert_int_eq(config_load_text(MINIMAL, &running), RESULT_OK);
+    for (int i = 0; i < 2; i++) {
+        struct settings fresh;
+        ck_assert_int_eq(
+            config_load_more("redis = { url = \"redis://127.0.0.1:6380/0\"; };", &fresh),
+            RESULT_OK);
+        enum result result = config_check_reload(&running, &fresh, &config_messages);
+        ck_assert_int_eq(result, RESULT_REFUSED);
+        ck_assert_str_eq(fresh.redis.url, "redis://127.0.0.1:6379/0");
+        ck_assert_uint_eq(fresh.redis.address.port, 6379);
+        config_free(&running);
+        running = fresh;
+    }
+    config_free(&running);
+}
+END_TEST
+
 START_TEST(the_modules_get_what_the_file_says)
 {
     struct settings settings;
@@ -354,6 +375,7 @@ int main(void)
     tcase_add_test(tcase, a_nul_byte_is_named_with_its_line);
     tcase_add_test(tcase, a_file_over_1_mib_is_refused);
     tcase_add_loop_test(tcase, a_reload_names_what_needs_a_restart, 0, ROWS(reloads));
+    tcase_add_test(tcase, what_needs_a_restart_stays_as_it_runs_and_is_named_at_every_reload);
     tcase_add_test(tcase, the_modules_get_what_the_file_says);
     tcase_add_test(tcase, the_password_of_redis_is_read_afresh);
     suite_add_tcase(suite, tcase);

@@ -16,6 +16,9 @@ int64_t concurrency_latency_us(int64_t mean_us, int64_t measured_us)
     return mean_us + (measured_us - mean_us) / WEIGHT;
 }
 
+/* Held jobs cost memory, and a tenth of a second of them at 10,000 a second is far enough ahead. */
+#define MAX_HELD 1024
+
 uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t held,
                           int64_t latency_us)
 {
@@ -26,7 +29,7 @@ uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t h
         int64_t mean = max_in_flight * CONCURRENCY_HORIZON_US / latency;
         /* They end by chance: what is held for one that does not end goes back unsent. */
         ending = mean - (int64_t)ceil(2 * sqrt((double)mean));
-        ending = ending < 0 ? 0 : ending;
+        ending = ending < 0 ? 0 : ending > MAX_HELD ? MAX_HELD : ending;
     }
 
     int64_t room = (int64_t)max_in_flight + ending - in_flight - held;

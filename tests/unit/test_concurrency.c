@@ -16,6 +16,7 @@ static const struct {
     {"slow API: 64 per 8 s end 2 in a horizon, none surely", 64, 64, 0, 8000000, 0},
     {"slow API: one that ended leaves room for one", 64, 63, 0, 8000000, 1},
     {"slow API: what is held beyond that leaves no room", 64, 63, 3, 8000000, 0},
+    {"a very fast API does not make jobs pile up in memory", 512, 0, 0, 600, 512 + 1024},
     {"no time at all is taken as half a millisecond", 1, 0, 0, 1, 456},
 };
 

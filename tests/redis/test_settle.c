@@ -338,34 +338,49 @@ START_TEST(foreign_type_of_a_key_refuses_the_settle_whole)
 }
 END_TEST
 
-static const char *const unsound_settles[] = {
-    "",
-    "{",
-    "[]",
-    "{}",
-    "{\"items\":5}",
-    "{\"items\":[5]}",
-    "{\"items\":[null]}",
-    "{\"items\":[{\"lease\":\"" LEASE "\",\"endUserId\":\"u\",\"kind\":\"created\"}]}",
-    "{\"items\":[{\"lease\":\"" LEASE
-    "\",\"endUserId\":\"u\",\"kind\":\"lost\",\"signal\":\"ok\"}]}",
-    "{\"items\":[{\"lease\":\"" LEASE
-    "\",\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"loud\"}]}",
-    "{\"items\":[{\"lease\":[],\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\"}]}",
-    "{\"items\":[{\"lease\":\"" LEASE
-    "\",\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\","
-    "\"ageMs\":\"5\"}]}",
-    "{\"items\":[{\"lease\":\"" LEASE
-    "\",\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\","
-    "\"lifeMs\":null}]}",
-};
+static const char *const unsound_settles[] = {"", "{", "[]", "{}", "{\"items\":5}"};
 
-START_TEST(unsound_items_refuse_the_settle_whole)
+START_TEST(an_unsound_settle_is_refused_whole)
 {
     take("u", LEASE);
     const char *before = database_digest();
     expect_error(settle_json(1, unsound_settles[_i]), "ERR ");
     ck_assert_str_eq(database_digest(), before);
+}
+END_TEST
+
+#define PLACE "\"lease\":\"" LEASE "\",\"endUserId\":\"u\""
+
+static const struct {
+    const char *item;
+    int dead;
+} unsound_items[] = {
+    {"5", 0},
+    {"null", 0},
+    {"{\"lease\":[],\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\"}", 0},
+    {"{" PLACE ",\"kind\":\"created\"}", 1},
+    {"{" PLACE ",\"kind\":\"lost\",\"signal\":\"ok\"}", 1},
+    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"loud\"}", 1},
+    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"ok\",\"ageMs\":\"5\"}", 1},
+    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"ok\",\"lifeMs\":null}", 1},
+};
+
+START_TEST(an_unsound_item_ends_alone)
+{
+    char json[512];
+
+    take("u", LEASE);
+    take("v", LEASE_2);
+    snprintf(json, sizeof json,
+             "{\"items\":[%s,{\"lease\":\"" LEASE_2
+             "\",\"endUserId\":\"v\",\"kind\":\"returned\",\"signal\":\"none\"}]}",
+             unsound_items[_i].item);
+    ck_assert_int_ne(settle_json(1, json)->type, REDIS_REPLY_ERROR);
+    ck_assert_int_eq(number_of(COMMAND("ZCARD", key_of("delayed"))), 1);
+    ck_assert_int_eq(number_of(COMMAND("XLEN", key_of("dead"))), unsound_items[_i].dead);
+    ck_assert_int_eq(number_of(COMMAND("HLEN", key_of("lease:" LEASE))),
+                     1 - unsound_items[_i].dead);
+    ck_assert_int_eq(number_of(COMMAND("EXISTS", key_of("session:u"))), unsound_items[_i].dead);
 }
 END_TEST
 
@@ -424,8 +439,10 @@ int main(void)
     tcase_add_test(tcase, twin_in_its_last_attempt_ends_no_other_job);
     tcase_add_loop_test(tcase, foreign_type_of_a_key_refuses_the_settle_whole, 0,
                         (int)(sizeof fixed_keys / sizeof fixed_keys[0]));
-    tcase_add_loop_test(tcase, unsound_items_refuse_the_settle_whole, 0,
+    tcase_add_loop_test(tcase, an_unsound_settle_is_refused_whole, 0,
                         (int)(sizeof unsound_settles / sizeof unsound_settles[0]));
+    tcase_add_loop_test(tcase, an_unsound_item_ends_alone, 0,
+                        (int)(sizeof unsound_items / sizeof unsound_items[0]));
     tcase_add_test(tcase, old_events_are_trimmed);
     tcase_add_test(tcase, every_link_is_stored_when_redis_is_out_of_memory);
     suite_add_tcase(suite, tcase);

@@ -313,12 +313,24 @@ local function complete(item)
     and item.httpStatus < HUGE and item.linkExpiryMins < HUGE and SETTLE[item.kind] and PROBED[item.signal]
 end
 
-local items = cjson.decode(ARGV[4]).items
-for i, item in ipairs(items) do
+--[[
+The item, or what stands for it if it is unsound: to refuse the call would refuse all of it at every repetition.
+Its job is buried, for a person to see; if not even its place can be read, it is left to the reaper as a stray.
+]]
+local function sound(item, i)
   local fine, is_sound = pcall(complete, item)
-  if not (fine and is_sound) then
-    return redis.error_reply('ERR authlink settle: item ' .. i .. ' is unsound')
+  if fine and is_sound then
+    return item
   end
+  if type(item) == 'table' and type(item.lease) == 'string' and type(item.endUserId) == 'string' then
+    return setmetatable({ lease = item.lease, endUserId = item.endUserId, kind = 'gave_up', signal = 'none',
+      detail = 'item ' .. i .. ' of a settle was unsound: a fault of authlinkd' }, FILLED)
+  end
+end
+
+local items = {}
+for i, item in ipairs(cjson.decode(ARGV[4]).items) do
+  items[#items + 1] = sound(item, i)
 end
 
 -- The records of all items, read lease by lease: lease -> user -> record. A record is taken once.

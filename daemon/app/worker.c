@@ -354,14 +354,14 @@ static bool is_busy(const struct worker *worker)
 bool worker_is_alive(const struct worker *worker, int64_t now_us)
 {
     struct queue_progress progress = queue_progress(worker->queue);
-    int64_t began_us = conductor_oldest_began_us(worker->conductor);
+    int64_t deadline_us = conductor_first_deadline_us(worker->conductor);
     int64_t queue_us = max_int64(progress.last_reply_us, progress.last_attempt_us);
     /* The reaper asks every two seconds, a connection is tried at least every five (C5). */
     int64_t queue_patience_us =
         (worker->timing.command_timeout_ms + worker->timing.reconnect_max_ms) * US_PER_MS +
         STUCK_SLACK_US;
 
-    if (began_us != 0 && now_us - began_us > worker->request_timeout_us + STUCK_SLACK_US)
+    if (deadline_us != 0 && now_us > deadline_us + STUCK_SLACK_US)
         return false;
     if (progress.unanswered_us != 0 && now_us - progress.unanswered_us > queue_patience_us)
         return false;

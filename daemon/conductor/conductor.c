@@ -270,9 +270,14 @@ int64_t conductor_last_deadline_us(const struct conductor *conductor)
     return last_us;
 }
 
-int64_t conductor_oldest_began_us(const struct conductor *conductor)
+int64_t conductor_first_deadline_us(const struct conductor *conductor)
 {
-    return conductor->oldest == NULL ? 0 : conductor->oldest->began_us;
+    int64_t first_us = 0;
+
+    for (const struct call *call = conductor->oldest; call != NULL; call = call->next)
+        if (first_us == 0 || call->began_us + call->account->timeout_us < first_us)
+            first_us = call->began_us + call->account->timeout_us;
+    return first_us;
 }
 
 const struct conductor_counters *conductor_counters(const struct conductor *conductor)

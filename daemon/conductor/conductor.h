@@ -85,8 +85,8 @@ uint32_t conductor_in_flight(const struct conductor *conductor);
 /* When the last of the running requests is over at the latest; 0: none is running. */
 int64_t conductor_last_deadline_us(const struct conductor *conductor);
 
-/* When the oldest running request began; 0: none is running. */
-int64_t conductor_oldest_began_us(const struct conductor *conductor);
+/* When the first of the running requests must be over, each by its own time-out; 0: none is running. */
+int64_t conductor_first_deadline_us(const struct conductor *conductor);
 
 const struct conductor_counters *conductor_counters(const struct conductor *conductor);
 

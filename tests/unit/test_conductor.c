@@ -293,12 +293,12 @@ START_TEST(no_more_than_max_in_flight)
     world_init(&world);
     hold(&world, true);
     ck_assert_int_eq(conductor_last_deadline_us(world.conductor), 0);
-    ck_assert_int_eq(conductor_oldest_began_us(world.conductor), 0);
+    ck_assert_int_eq(conductor_first_deadline_us(world.conductor), 0);
     send_job(&world, &jobs[0], 100);
     send_job(&world, &jobs[1], 200);
     ck_assert_int_eq(conductor_send(world.conductor, &jobs[2], 300), RESULT_FULL);
     ck_assert_uint_eq(conductor_in_flight(world.conductor), 2);
-    ck_assert_int_eq(conductor_oldest_began_us(world.conductor), 100);
+    ck_assert_int_eq(conductor_first_deadline_us(world.conductor), 30000 * US_PER_MS + 100);
     ck_assert_int_eq(conductor_last_deadline_us(world.conductor), 30000 * US_PER_MS + 200);
 
     world.settings.max_in_flight = 3;
@@ -306,6 +306,7 @@ START_TEST(no_more_than_max_in_flight)
     ck_assert_int_eq(conductor_reload(world.conductor, &world.settings), RESULT_OK);
     send_job(&world, &jobs[2], 300);
     ck_assert_int_eq(conductor_last_deadline_us(world.conductor), 30000 * US_PER_MS + 200);
+    ck_assert_int_eq(conductor_first_deadline_us(world.conductor), 20000 * US_PER_MS + 300);
     hold(&world, false);
     run_until_answers(&world, 3);
     ck_assert_uint_eq(conductor_in_flight(world.conductor), 0);

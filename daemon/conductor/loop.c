@@ -4,6 +4,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+/* A socket that the kernel does not watch for us: late by this, at a hundred looks a second. */
+#define UNWATCHED_LOOK_US 10000
+
 struct loop {
     struct event_base *base; /* borrows */
     CURLM *multi;            /* owns */
@@ -53,7 +56,37 @@ static void on_timer(evutil_socket_t socket, short what, void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* libcurl wants `what` of `socket` watched; `watched` is our event for it, NULL at first. */
+/* Without word of what is ready libcurl tests the socket itself: curl_multi_socket_action(3). */
+static void on_look(evutil_socket_t socket, short what, void *arg)
+{
+    (void)what;
+    act(arg, socket, 0);
+}
+
+/*
+ * Our event for a socket; NULL: there is no memory for one. Where the kernel refuses to watch it
+ * (epoll_ctl: ENOMEM, ENOSPC) it is looked at now and then.
+ */
+static struct event *watch(struct loop *loop, curl_socket_t socket, short wanted)
+{
+    struct event *event = event_new(loop->base, socket, wanted, on_socket_event, loop);
+
+    if (event != NULL && event_add(event, NULL) == 0)
+        return event;
+    if (event != NULL)
+        event_free(event);
+    event = event_new(loop->base, socket, EV_PERSIST, on_look, loop);
+    if (event != NULL)
+        event_add(event, &(struct timeval){.tv_usec = UNWATCHED_LOOK_US});
+    return event;
+}
+
+/*
+ * libcurl wants `what` of `socket` watched; `watched` is our event for it, NULL at first.
+ * Never -1: it makes the multi handle dead, which then refuses new handles and asks for no timer
+ * any more, so that those in it never end (libcurl's lib/multi.c, 7.88 to 8.14). A socket that
+ * nobody watches ends its transfer by the deadline.
+ */
 static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *user, void *watched)
 {
     struct loop *loop = user;
@@ -71,10 +104,8 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
         wanted |= EV_READ;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= EV_WRITE;
-    event = event_new(loop->base, socket, wanted, on_socket_event, loop);
-    curl_multi_assign(loop->multi, socket, event);
-    /* -1 fails the transfers: on a socket that nobody watches they would hang. */
-    return event == NULL || event_add(event, NULL) != 0 ? -1 : 0;
+    curl_multi_assign(loop->multi, socket, watch(loop, socket, wanted));
+    return 0;
 }
 
 static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
@@ -88,7 +119,8 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
     }
     /* Never called from here directly, not even for 0: libcurl is on the stack. */
     struct timeval wait = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-    return event_add(loop->timer, &wait);
+    event_add(loop->timer, &wait); /* fails without memory only: then the watchdog ends us */
+    return 0;
 }
 
 struct loop *loop_new(struct event_base *base, void (*on_acted)(void *user),

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "queue/replies.h"
 #include "queue/server_check.h"
 
@@ -15,7 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_FIELDS 32
+#define NUMBERS 7 /* in what is written of an instance */
+
+/* Until the first reply of Redis has told its time. */
+#define FIRST_WRITE_WAIT_MS 100
 
 /* Connections that come and go do not repeat the warnings. */
 #define CHECK_PAUSE_US (60 * US_PER_SEC)
@@ -24,7 +28,7 @@ struct fleet {
     struct server *server; /* borrows */
     struct event *timer;   /* owns */
     bool is_rate_due;      /* ours is still to be set */
-    bool is_rate_sent;     /* and not answered yet */
+    uint32_t rates_unanswered;
     bool is_rate_warned;
     double pace_logged;
     int64_t checked_us; /* the server's fitness; 0: not yet */
@@ -40,14 +44,15 @@ static void on_rate_reply(const redisReply *reply, void *user)
     struct fleet *fleet = user;
     const struct server *server = fleet->server;
 
-    fleet->is_rate_sent = false;
+    fleet->rates_unanswered--;
     if (reply == NULL)
         return; /* is still due at the next connection */
     if (reply->type == REDIS_REPLY_ERROR) {
         server_react(fleet->server, "rate", reply);
         return;
     }
-    fleet->is_rate_due = false;
+    /* An older one's reply says nothing of the one that was sent after it. */
+    fleet->is_rate_due = fleet->rates_unanswered > 0;
     fleet->is_rate_warned = false;
     if (reply_int(reply_at(reply, 1), 0) == 1)
         log_notice("rate.set", log_double("per_sec", server->per_sec),
@@ -72,8 +77,8 @@ static void send_rate(struct fleet *fleet)
     script_args_text(&args, per_sec);
     script_args_text(&args, burst);
     script_args_text(&args, max_per_sec);
-    fleet->is_rate_sent =
-        scripts_call(server->scripts, LUA_STEP_rate, &args, on_rate_reply, fleet) == RESULT_OK;
+    if (scripts_call(server->scripts, LUA_STEP_rate, &args, on_rate_reply, fleet) == RESULT_OK)
+        fleet->rates_unanswered++;
 }
 
 void fleet_set_rate(struct fleet *fleet)
@@ -141,6 +146,7 @@ void fleet_connected(struct fleet *fleet)
 
     if (fleet->is_rate_due)
         send_rate(fleet);
+    timer_arm(fleet->timer, 0); /* the hash may have ended meanwhile */
     if (fleet->checked_us != 0 && clock_mono_us() - fleet->checked_us < CHECK_PAUSE_US)
         return;
     /* Not sent: the connection is gone again, and comes here again. */
@@ -167,51 +173,43 @@ static void write_instance(struct fleet *fleet)
     struct server *server = fleet->server;
     const char *at = strrchr(server->owner, '@');
     char instance[QUEUE_OWNER_MAX_LEN + 1];
-    char numbers[6][24];
-    char ttl[24];
-    size_t lens[MAX_FIELDS];
+    char numbers[NUMBERS][24];
+    struct script_args args = {0};
 
     text_copy(instance, sizeof instance, server->owner,
               at == NULL ? strlen(server->owner) : (size_t)(at - server->owner));
-    const int64_t values[] = {getpid(),       QUEUE_SCHEMA,      fleet->in_flight,
-                              fleet->waiting, fleet->started_ms, fleet->progress_ms};
-    for (size_t i = 0; i < 6; i++)
+    const int64_t values[NUMBERS] = {server->timing.instance_ttl_ms,
+                                     getpid(),
+                                     QUEUE_SCHEMA,
+                                     fleet->in_flight,
+                                     fleet->waiting,
+                                     fleet->started_ms,
+                                     fleet->progress_ms};
+    for (size_t i = 0; i < NUMBERS; i++)
         snprintf(numbers[i], sizeof numbers[i], "%" PRId64, values[i]);
-    const char *hset[] = {"HSET",
-                          server->keys.instance,
-                          "instance",
-                          instance,
-                          "hostId",
-                          at == NULL ? "" : at + 1,
-                          "pid",
-                          numbers[0],
-                          "boot",
-                          server->boot,
-                          "version",
-                          AUTHLINKD_VERSION,
-                          "schema",
-                          numbers[1],
-                          "keyFp",
-                          server->key_fp,
-                          "state",
-                          fleet->state,
-                          "inFlight",
-                          numbers[2],
-                          "waiting",
-                          numbers[3],
-                          "startedMs",
-                          numbers[4],
-                          "lastProgressMs",
-                          numbers[5]};
-    const int count = sizeof hset / sizeof hset[0];
-    for (int i = 0; i < count; i++)
-        lens[i] = strlen(hset[i]);
-    snprintf(ttl, sizeof ttl, "%" PRId64, server->timing.instance_ttl_ms);
-    const char *expire[] = {"PEXPIRE", server->keys.instance, ttl};
-    const size_t expire_lens[] = {7, strlen(expire[1]), strlen(ttl)};
-
-    if (link_command(server->link, count, hset, lens, on_written, fleet) == RESULT_OK)
-        (void)!link_command(server->link, 3, expire, expire_lens, on_written, fleet);
+    const char *const fields[][2] = {
+        {"instance", instance},
+        {"hostId", at == NULL ? "" : at + 1},
+        {"pid", numbers[1]},
+        {"boot", server->boot},
+        {"version", AUTHLINKD_VERSION},
+        {"schema", numbers[2]},
+        {"keyFp", server->key_fp},
+        {"state", fleet->state},
+        {"inFlight", numbers[3]},
+        {"waiting", numbers[4]},
+        {"startedMs", numbers[5]},
+        {"lastProgressMs", numbers[6]},
+    };
+    script_args_key(&args, server->keys.instance);
+    script_args_text(&args, server->keys.prefix);
+    script_args_text(&args, numbers[0]);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        script_args_text(&args, fields[i][0]);
+        script_args_text(&args, fields[i][1]);
+    }
+    /* Not sent: the connection is gone, and the next write comes after it is back. */
+    (void)!scripts_call(server->scripts, LUA_STEP_instance, &args, on_written, fleet);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *user)
@@ -227,14 +225,13 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
     fleet->progress_ms = server->last_reply_us == 0
                              ? 0
                              : server->clock_offset_ms + server->last_reply_us / US_PER_MS;
-    if (link_is_up(server->link) && fleet->is_rate_due && !fleet->is_rate_sent)
+    if (link_is_up(server->link) && fleet->is_rate_due && fleet->rates_unanswered == 0)
         send_rate(fleet); /* it was refused */
     if (link_is_up(server->link) && fleet->started_ms != 0)
         write_instance(fleet);
-    else
-        wait_ms = wait_ms < 100 ? wait_ms : 100; /* soon after the first word of Redis */
-    struct timeval wait = {wait_ms / 1000, (wait_ms % 1000) * 1000};
-    event_add(fleet->timer, &wait);
+    else if (link_is_up(server->link) && wait_ms > FIRST_WRITE_WAIT_MS)
+        wait_ms = FIRST_WRITE_WAIT_MS;
+    timer_arm(fleet->timer, wait_ms * US_PER_MS);
 }
 
 struct fleet *fleet_new(struct event_base *base, struct server *server)
@@ -248,7 +245,7 @@ struct fleet *fleet_new(struct event_base *base, struct server *server)
     fleet->timer = evtimer_new(base, on_timer, fleet);
     if (fleet->timer == NULL)
         return fleet_free(fleet);
-    event_add(fleet->timer, &(struct timeval){0, 0});
+    timer_arm(fleet->timer, 0);
     return fleet;
 }
 

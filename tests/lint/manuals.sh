@@ -89,7 +89,7 @@ mapfile -t fields < <(sed -n "/call('\(HSET\|XADD\)', \(key\|streams\)/,/)\$/p; 
 must_name authlinkd-redis.7 field "${fields[@]}"
 mapfile -t members < <(words "(members|known|MEMBERS)?\W\K(endUserId|linkExpiryMins|redirectUrl|force|ref|enqueuedAtMs|notAfterMs)\b" daemon/queue/lua/jobs.lua)
 must_name authlinkd-redis.7 member "${members[@]}"
-mapfile -t instance < <(sed -n '/"HSET"/,/};/p' daemon/queue/fleet.c | words '"\K[a-z][a-zA-Z]+(?=")')
+mapfile -t instance < <(sed -n '/fields\[\]\[2\]/,/};/p' daemon/queue/fleet.c | words '\{"\K[a-z][a-zA-Z]+(?=")')
 must_name authlinkd-redis.7 'field of instances' "${instance[@]}"
 
 mapfile -t fakes < <(words '^    (INT|REAL|FLAG|TEXT|CHOICE)\("\K[a-zA-Z]+' tests/tools/conductor-fake/settings.c | sed -E 's/([A-Z])/-\L\1/g; s/^/--/')

@@ -1,4 +1,5 @@
-/* test_small_steps.c - rate, adopt, redrive, remove, audit: what a start or an operator asks for.
+/* test_small_steps.c - rate, instance, adopt, redrive, remove, audit: what a start or an operator
+ * asks for.
  */
 #include "support_steps.h"
 
@@ -219,12 +220,42 @@ START_TEST(audit_counts_every_place_and_writes_nothing)
 }
 END_TEST
 
+static redisReply *instance(const char *state)
+{
+    static const char *const keys[] = {"instance:a@b"};
+    const char *const args[] = {WORLD_PREFIX, "60000", "state", state, "pid", "7"};
+
+    return call_step(LUA_STEP_instance, 1, keys, 6, args);
+}
+
+START_TEST(instance_has_its_fields_and_an_end_from_its_first_write_on)
+{
+    instance("working");
+    ck_assert_str_eq(hash_field("instance:a@b", "state"), "working");
+    ck_assert_str_eq(hash_field("instance:a@b", "pid"), "7");
+    long long ttl_ms = COMMAND("PTTL", key_of("instance:a@b"))->integer;
+    ck_assert_int_gt(ttl_ms, 50000);
+    ck_assert_int_le(ttl_ms, 60000);
+}
+END_TEST
+
+START_TEST(instance_under_a_foreign_key_is_refused_and_nothing_written)
+{
+    COMMAND("SET", key_of("instance:a@b"), "foreign");
+    const char *before = database_digest();
+    expect_error(instance("working"), "ERR authlink wrongtype");
+    ck_assert_str_eq(database_digest(), before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("small_steps");
     TCase *tcase = tcase_create("small_steps");
 
     add_world(tcase);
+    tcase_add_test(tcase, instance_has_its_fields_and_an_end_from_its_first_write_on);
+    tcase_add_test(tcase, instance_under_a_foreign_key_is_refused_and_nothing_written);
     tcase_add_test(tcase, first_rate_is_set);
     tcase_add_test(tcase, same_rate_again_changes_nothing);
     tcase_add_loop_test(tcase,

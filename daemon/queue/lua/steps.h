@@ -13,6 +13,7 @@
     X(audit)                                                                                       \
     X(claim)                                                                                       \
     X(hold)                                                                                        \
+    X(instance)                                                                                    \
     X(rate)                                                                                        \
     X(reap)                                                                                        \
     X(redrive)                                                                                     \

@@ -1,6 +1,9 @@
 /* loop.c - a libcurl multi handle on a libevent loop. */
 #include "conductor/loop.h"
 
+#include "base/clock.h"
+#include "base/timer.h"
+
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -118,8 +121,7 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
         return 0;
     }
     /* Never called from here directly, not even for 0: libcurl is on the stack. */
-    struct timeval wait = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-    event_add(loop->timer, &wait); /* fails without memory only: then the watchdog ends us */
+    timer_arm(loop->timer, timeout_ms * US_PER_MS);
     return 0;
 }
 

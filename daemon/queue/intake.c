@@ -1,8 +1,10 @@
 /* intake.c - claims whenever that is due, and waits for news when it is not. */
 #include "queue/intake.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "queue/cadence.h"
 #include "queue/waiter.h"
 
@@ -26,21 +28,6 @@ struct intake {
     void *user;
 };
 
-static double random_unit(void)
-{
-    uint32_t bits = 0;
-
-    evutil_secure_rng_get_bytes(&bits, sizeof bits);
-    return bits / 4294967296.0;
-}
-
-static void arm(struct intake *intake, int64_t wait_us)
-{
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-
-    event_add(intake->timer, &wait);
-}
-
 void intake_look(struct intake *intake)
 {
     int64_t now_us = clock_mono_us();
@@ -57,7 +44,7 @@ void intake_look(struct intake *intake)
             wait_us = US_PER_SEC;
     }
     if (wait_us >= 0)
-        arm(intake, wait_us);
+        timer_arm(intake->timer, wait_us);
     if (intake->cadence.is_hungry)
         waiter_end(intake->waiter);
     else
@@ -77,10 +64,10 @@ static void note_reply(struct intake *intake, const struct claim_reply *reply)
         break;
     case CLAIM_WAIT:
     case CLAIM_HOLD:
-        cadence_note_wait(cadence, now_us, reply->wait_ms, random_unit());
+        cadence_note_wait(cadence, now_us, reply->wait_ms, chance_unit());
         break;
     case CLAIM_FOREIGN:
-        cadence_note_wait(cadence, now_us, FOREIGN_WAIT_MS, random_unit());
+        cadence_note_wait(cadence, now_us, FOREIGN_WAIT_MS, chance_unit());
         break;
     case CLAIM_REFUSED:
         cadence_note_refused(cadence, now_us, server_backoff_us(cadence->refusals + 1));

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "queue/reap.h"
 #include "queue/roll_call.h"
 
@@ -26,13 +27,6 @@ struct lease_keeper {
     uint32_t reaps_in_a_row; /* without a wait */
 };
 
-static void arm(struct lease_keeper *keeper, int64_t wait_us)
-{
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-
-    event_add(keeper->timer, &wait);
-}
-
 static void send_reap(struct lease_keeper *keeper, const struct reap_names *names)
 {
     int64_t lasted_us = clock_mono_us() - keeper->started_us;
@@ -41,7 +35,7 @@ static void send_reap(struct lease_keeper *keeper, const struct reap_names *name
 
     /* RESULT_LATER: one is under way, and its answer looks at all of this again. */
     if (reaper_send(keeper->reaper, is_foreign, names) == RESULT_NO_MEMORY)
-        arm(keeper, keeper->server->timing.reap_interval_ms * US_PER_MS);
+        timer_arm(keeper->timer, keeper->server->timing.reap_interval_ms * US_PER_MS);
 }
 
 /* Leases in hand that Redis does not list: somebody gave them back. */
@@ -81,11 +75,11 @@ static void on_reaped(const struct reap_reply *reply, void *user)
 
     if (reply->word == REAP_LOST || !keeper->is_started)
         return;
-    arm(keeper, keeper->server->timing.reap_interval_ms * US_PER_MS);
+    timer_arm(keeper->timer, keeper->server->timing.reap_interval_ms * US_PER_MS);
     if (reply->word == REAP_REFUSED) {
         keeper->refusals++;
         if (!keeper->was_listed) /* work waits for it */
-            arm(keeper, server_backoff_us(keeper->refusals));
+            timer_arm(keeper->timer, server_backoff_us(keeper->refusals));
         return;
     }
     keeper->refusals = 0;

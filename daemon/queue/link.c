@@ -1,10 +1,11 @@
 /* link.c - one connection to Redis, made again whenever it is lost. */
 #include "queue/link.h"
 
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "queue/chance.h"
+#include "base/timer.h"
 #include "queue/link_socket.h"
 #include "queue/reaction.h"
 #include "queue/reply_reader.h"
@@ -52,14 +53,6 @@ struct link {
                   1]; /* the last on_down's since the last on_up, "" if none came */
 };
 
-static void arm(struct event *timer, int64_t wait_us)
-{
-    if (wait_us < 0)
-        wait_us = 0;
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-    event_add(timer, &wait);
-}
-
 static void set_state(struct link *link, enum link_state state)
 {
     static const char *const names[] = {[LINK_IDLE] = "idle",
@@ -81,7 +74,7 @@ static void push_command(struct link *link, struct command *command)
         link->first = command;
     link->last = command;
     if (link->first == command)
-        arm(link->deadline_timer, command->deadline_us - clock_mono_us());
+        timer_arm(link->deadline_timer, command->deadline_us - clock_mono_us());
 }
 
 static struct command *pop_command(struct link *link)
@@ -95,29 +88,23 @@ static struct command *pop_command(struct link *link)
         link->last = NULL;
         event_del(link->deadline_timer);
     } else {
-        arm(link->deadline_timer, link->first->deadline_us - clock_mono_us());
+        timer_arm(link->deadline_timer, link->first->deadline_us - clock_mono_us());
     }
     return command;
 }
 
-static enum result send_bytes(struct link *link, const char *bytes, size_t len, int64_t extra_us,
-                              link_on_reply on_reply, void *user)
+static struct command *new_command(const struct link *link, int64_t extra_us,
+                                   link_on_reply on_reply, void *user)
 {
     struct command *command = malloc(sizeof *command);
 
-    if (command == NULL)
-        return RESULT_NO_MEMORY;
-    *command = (struct command){
-        .on_reply = on_reply,
-        .user = user,
-        .deadline_us = clock_mono_us() + link->times.command_timeout_us + extra_us,
-    };
-    if (link_socket_write(link->socket, bytes, len) != RESULT_OK) {
-        free(command);
-        return RESULT_NO_MEMORY;
-    }
-    push_command(link, command);
-    return RESULT_OK;
+    if (command != NULL)
+        *command = (struct command){
+            .on_reply = on_reply,
+            .user = user,
+            .deadline_us = clock_mono_us() + link->times.command_timeout_us + extra_us,
+        };
+    return command;
 }
 
 enum result link_send(struct link *link, const char *bytes, size_t len, int64_t extra_us,
@@ -125,26 +112,37 @@ enum result link_send(struct link *link, const char *bytes, size_t len, int64_t 
 {
     if (link->state != LINK_UP)
         return RESULT_DISCONNECTED;
-    return send_bytes(link, bytes, len, extra_us, on_reply, user);
+
+    struct command *command = new_command(link, extra_us, on_reply, user);
+    if (command == NULL || link_socket_write(link->socket, bytes, len) != RESULT_OK) {
+        free(command);
+        return RESULT_NO_MEMORY;
+    }
+    push_command(link, command);
+    return RESULT_OK;
 }
 
+/* The password goes this way: what hiredis has written is given away, to be wiped once it is sent.
+ */
 static enum result format_and_send(struct link *link, int argc, const char *const *argv,
                                    const size_t *argv_len, link_on_reply on_reply, void *user)
 {
     char *bytes = NULL;
+    struct command *command = new_command(link, 0, on_reply, user);
     const char **mutable_argv = malloc((size_t)argc * sizeof *mutable_argv); /* hiredis' type */
 
-    if (mutable_argv == NULL)
-        return RESULT_NO_MEMORY;
-    memcpy(mutable_argv, argv, (size_t)argc * sizeof *mutable_argv);
-    long long len = redisFormatCommandArgv(&bytes, argc, mutable_argv, argv_len);
+    if (mutable_argv != NULL)
+        memcpy(mutable_argv, argv, (size_t)argc * sizeof *mutable_argv);
+    long long len = mutable_argv == NULL || command == NULL
+                        ? -1
+                        : redisFormatCommandArgv(&bytes, argc, mutable_argv, argv_len);
     free(mutable_argv);
-    if (len < 0)
+    if (len < 0 || link_socket_give(link->socket, bytes, (size_t)len) != RESULT_OK) {
+        free(command);
         return RESULT_NO_MEMORY;
-
-    enum result result = send_bytes(link, bytes, (size_t)len, 0, on_reply, user);
-    redisFreeCommand(bytes);
-    return result;
+    }
+    push_command(link, command);
+    return RESULT_OK;
 }
 
 enum result link_command(struct link *link, int argc, const char *const *argv,
@@ -182,7 +180,7 @@ static void schedule_attempt(struct link *link)
         link->backoff_us = link->times.reconnect_max_us;
     if (link->pause_until_us > now_us + wait_us)
         wait_us = link->pause_until_us - now_us;
-    arm(link->retry_timer, wait_us);
+    timer_arm(link->retry_timer, wait_us);
 }
 
 static void close_socket(struct link *link)
@@ -347,13 +345,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *user)
     (void)fd;
     (void)what;
     if (link->state == LINK_CONNECTING && link_socket_skip(link->socket))
-        arm(link->deadline_timer, link->times.command_timeout_us);
+        timer_arm(link->deadline_timer, link->times.command_timeout_us);
     else if (link->state == LINK_CONNECTING)
         lose(link, link_socket_missing(link->socket));
     else if (link->first != NULL && clock_mono_us() >= link->first->deadline_us)
         lose(link, "Redis did not reply in time");
     else if (link->first != NULL)
-        arm(link->deadline_timer, link->first->deadline_us - clock_mono_us());
+        timer_arm(link->deadline_timer, link->first->deadline_us - clock_mono_us());
 }
 
 static void attempt(struct link *link)
@@ -365,7 +363,7 @@ static void attempt(struct link *link)
         lose(link, "out of memory");
         return;
     }
-    arm(link->deadline_timer, link->times.command_timeout_us);
+    timer_arm(link->deadline_timer, link->times.command_timeout_us);
     link_socket_connect(link->socket); /* may call back at once */
 }
 
@@ -424,7 +422,7 @@ struct link *link_free(struct link *link)
 
 void link_start(struct link *link)
 {
-    arm(link->retry_timer, 0);
+    timer_arm(link->retry_timer, 0);
 }
 
 void link_hurry(struct link *link)
@@ -432,7 +430,7 @@ void link_hurry(struct link *link)
     if (link->state != LINK_IDLE)
         return;
     link->pause_until_us = 0;
-    arm(link->retry_timer, 0);
+    timer_arm(link->retry_timer, 0);
 }
 
 bool link_is_up(const struct link *link)

@@ -12,6 +12,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -343,4 +344,20 @@ enum result link_socket_write(struct link_socket *socket, const char *bytes, siz
     if (socket->stream == NULL)
         return RESULT_DISCONNECTED;
     return bufferevent_write(socket->stream, bytes, len) == 0 ? RESULT_OK : RESULT_NO_MEMORY;
+}
+
+static void wipe(const void *bytes, size_t len, void *command)
+{
+    (void)bytes;
+    explicit_bzero(command, len);
+    redisFreeCommand(command);
+}
+
+enum result link_socket_give(struct link_socket *socket, char *command, size_t len)
+{
+    if (socket->stream != NULL && evbuffer_add_reference(bufferevent_get_output(socket->stream),
+                                                         command, len, wipe, command) == 0)
+        return RESULT_OK;
+    wipe(NULL, len, command);
+    return socket->stream == NULL ? RESULT_DISCONNECTED : RESULT_NO_MEMORY;
 }

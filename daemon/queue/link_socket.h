@@ -42,4 +42,10 @@ void link_socket_close(struct link_socket *socket);
 
 MUST_CHECK enum result link_socket_write(struct link_socket *socket, const char *bytes, size_t len);
 
+/*
+ * Writes what redisFormatCommandArgv() has made, and takes it over, also when it fails: it is
+ * wiped and freed as soon as it is sent, or the connection is gone.
+ */
+MUST_CHECK enum result link_socket_give(struct link_socket *socket, char *command, size_t len);
+
 #endif

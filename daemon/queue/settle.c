@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hooks.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "queue/replies.h"
 #include "queue/settle_item.h"
 
@@ -83,20 +84,13 @@ static struct entry *take_first(struct entries *list)
     return entry;
 }
 
-static void arm(struct settler *settler, int64_t wait_us)
-{
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-
-    event_add(settler->timer, &wait);
-}
-
 static void schedule(struct settler *settler)
 {
     int64_t wait_us = settler->sent_us + GATHER_US - clock_mono_us();
 
     if (settler->sent_us == 0 || settler->waiting.count >= GATHER_COUNT || wait_us < 0)
         wait_us = 0;
-    arm(settler, wait_us);
+    timer_arm(settler->timer, wait_us);
 }
 
 static void free_entry(struct settler *settler, struct entry *entry)
@@ -163,7 +157,7 @@ static void repeat_later(struct settler *settler)
 {
     settler->state = SETTLER_REFUSED;
     settler->refusals++;
-    arm(settler, server_backoff_us(settler->refusals));
+    timer_arm(settler->timer, server_backoff_us(settler->refusals));
 }
 
 static void send_outstanding(struct settler *settler)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hooks.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "queue/reaction.h"
 #include "queue/replies.h"
 
@@ -27,13 +28,6 @@ struct waiter {
 
 static void peek(struct waiter *waiter);
 
-static void arm(struct waiter *waiter, int64_t wait_us)
-{
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-
-    event_add(waiter->timer, &wait);
-}
-
 static void refused(struct waiter *waiter, const redisReply *error)
 {
     waiter->refusals++;
@@ -46,7 +40,7 @@ static void refused(struct waiter *waiter, const redisReply *error)
     if (reaction == REACTION_RECONNECT || reaction == REACTION_PASSWORD)
         link_drop(waiter->link, "the peek was refused");
     else
-        arm(waiter, server_backoff_us(waiter->refusals));
+        timer_arm(waiter->timer, server_backoff_us(waiter->refusals));
 }
 
 static void on_reply(const redisReply *reply, void *user)
@@ -91,7 +85,7 @@ static void peek(struct waiter *waiter)
         lens[i] = strlen(words[i]);
     long long len = redisFormatCommandArgv(&bytes, 6, words, lens);
     if (len < 0) {
-        arm(waiter, US_PER_SEC);
+        timer_arm(waiter->timer, US_PER_SEC);
         return;
     }
     waiter->due_us = clock_mono_us() + peek_ms * US_PER_MS;
@@ -99,7 +93,7 @@ static void peek(struct waiter *waiter)
                                    waiter) == RESULT_OK;
     redisFreeCommand(bytes);
     if (!waiter->is_peeking)
-        arm(waiter, US_PER_SEC);
+        timer_arm(waiter->timer, US_PER_SEC);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *user)

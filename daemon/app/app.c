@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "config/compose.h"
 #include "config/config.h"
 
@@ -22,7 +23,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define TICK_US         (1 * US_PER_SEC)
+#define TICK_SEC        1
 #define DRAIN_MARGIN_US (2 * US_PER_SEC)
 
 struct app {
@@ -34,8 +35,10 @@ struct app {
     struct worker *worker;
     struct event *tick_timer;  /* status, watchdog, instance hash */
     struct event *drain_timer; /* when a drain has had its time */
+    struct event *lock_event;  /* somebody asks whose the lock is */
     int64_t watchdog_us;       /* 0: nobody watches */
     int64_t watchdog_fed_us;
+    bool is_watchdog_unfed; /* and the log says so */
     char redis_state[256];
     bool is_stopping;
 };
@@ -75,9 +78,13 @@ static void feed_watchdog(struct app *app, int64_t now_us)
     if (app->watchdog_us == 0 || now_us - app->watchdog_fed_us < app->watchdog_us / 2)
         return;
     if (!worker_is_alive(app->worker, now_us)) {
-        log_error("watchdog.unfed", log_str("why", "no progress: systemd will restart the daemon"));
+        if (!app->is_watchdog_unfed)
+            log_error("watchdog.unfed",
+                      log_str("why", "no progress: systemd will restart the daemon"));
+        app->is_watchdog_unfed = true;
         return;
     }
+    app->is_watchdog_unfed = false;
     app->watchdog_fed_us = now_us;
     notify_send("WATCHDOG=1");
 }
@@ -90,6 +97,15 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     (void)what;
     show_status(app);
     feed_watchdog(app, clock_mono_us());
+}
+
+static void on_lock_asked(evutil_socket_t fd, short what, void *user)
+{
+    const struct app *app = user;
+
+    (void)fd;
+    (void)what;
+    identity_answer(&app->identity);
 }
 
 static void end_loop(struct app *app)
@@ -136,8 +152,7 @@ static void on_stop_wanted(void *user)
                log_int("at_most_ms", wait_us / US_PER_MS));
     notify_send("STOPPING=1");
     notify_extend_timeout(wait_us + DRAIN_MARGIN_US);
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-    event_add(app->drain_timer, &wait);
+    timer_arm(app->drain_timer, wait_us);
     worker_drain(app->worker);
 }
 
@@ -194,6 +209,10 @@ static void on_reload_wanted(void *user)
     struct settings fresh = {0};
     struct buffer messages;
 
+    if (app->is_stopping) {
+        log_notice("config.kept", log_str("why", "the daemon is stopping"));
+        return;
+    }
     notify_reloading(clock_mono_us());
     buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
     if (config_load(app->config_path, &fresh, &messages) == RESULT_OK)
@@ -246,8 +265,10 @@ static bool build(struct app *app)
     app->worker = worker_new(app->base, &settings, &worker_callbacks, app);
     app->tick_timer = event_new(app->base, -1, EV_PERSIST, on_tick, app);
     app->drain_timer = evtimer_new(app->base, on_drain_timeout, app);
+    app->lock_event =
+        event_new(app->base, app->identity.lock_fd, EV_READ | EV_PERSIST, on_lock_asked, app);
     return app->signals != NULL && app->worker != NULL && app->tick_timer != NULL &&
-           app->drain_timer != NULL;
+           app->drain_timer != NULL && app->lock_event != NULL;
 }
 
 static void take_down(struct app *app)
@@ -258,6 +279,8 @@ static void take_down(struct app *app)
         event_free(app->tick_timer);
     if (app->drain_timer != NULL)
         event_free(app->drain_timer);
+    if (app->lock_event != NULL)
+        event_free(app->lock_event);
     if (app->base != NULL)
         event_base_free(app->base);
     identity_done(&app->identity);
@@ -265,7 +288,7 @@ static void take_down(struct app *app)
 
 static int live(struct app *app)
 {
-    struct timeval tick = {TICK_US / US_PER_SEC, TICK_US % US_PER_SEC};
+    struct timeval tick = {.tv_sec = TICK_SEC};
     int64_t now_us = clock_mono_us();
 
     if (!build(app)) {
@@ -275,6 +298,7 @@ static int live(struct app *app)
     app->watchdog_us = 2 * notify_watchdog_interval_us();
     app->watchdog_fed_us = now_us;
     event_add(app->tick_timer, &tick);
+    event_add(app->lock_event, NULL);
     worker_start(app->worker);
     log_notice("daemon.started", log_str("version", AUTHLINKD_VERSION),
                log_str("owner", app->identity.owner), log_str("config", app->config_path));

@@ -124,6 +124,14 @@ enum result identity_take(const char *instance, const char *key_prefix,
     return RESULT_OK;
 }
 
+void identity_answer(const struct identity *identity)
+{
+    int fd;
+
+    while ((fd = accept4(identity->lock_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+        close(fd);
+}
+
 void identity_done(struct identity *identity)
 {
     if (identity->lock_fd >= 0)

@@ -32,6 +32,13 @@ struct identity {
 MUST_CHECK enum result identity_take(const char *instance, const char *key_prefix,
                                      struct identity *ret_identity, pid_t *reterr_holder);
 
+/*
+ * Others that were started have asked whose the lock is (its socket is readable): they have read it
+ * from the kernel, and are let go. Unanswered ones would fill the socket's queue, and the next
+ * could not ask.
+ */
+void identity_answer(const struct identity *identity);
+
 void identity_done(struct identity *identity);
 
 #endif

@@ -48,6 +48,17 @@ void report_tick(struct report *report, int64_t now_us)
     report_init(report, now_us);
 }
 
+void report_unmade(struct report *report, int64_t now_us, const struct job *job, const char *why)
+{
+    report_tick(report, now_us);
+    if (report->is_warned)
+        return;
+    report->is_warned = true;
+    log_warn("request.unmade", log_str("end_user", job->end_user_id), log_str("job", job->job_key),
+             log_str("why", why),
+             log_str("now", "the job is given back unharmed and tried again with its next slot"));
+}
+
 void report_job(struct report *report, int64_t now_us, const struct job *job,
                 const struct outcome *outcome)
 {

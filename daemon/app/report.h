@@ -9,6 +9,7 @@
 
 #include "core/outcome.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define REPORT_KIND_COUNT (OUTCOME_RETURNED + 1)
@@ -18,6 +19,7 @@ struct report {
     uint64_t counts[REPORT_KIND_COUNT]; /* outcomes in this minute */
     uint64_t lines;                     /* written in this minute */
     uint64_t hushed;                    /* not written in this minute */
+    bool is_warned;                     /* in this minute, that requests cannot be made */
 };
 
 void report_init(struct report *report, int64_t now_us);
@@ -25,6 +27,10 @@ void report_init(struct report *report, int64_t now_us);
 /* A job's attempt has ended with `outcome`. */
 void report_job(struct report *report, int64_t now_us, const struct job *job,
                 const struct outcome *outcome);
+
+/* A request could not be made; its job goes back. Said once a minute: it repeats itself while the
+ * cause lasts. */
+void report_unmade(struct report *report, int64_t now_us, const struct job *job, const char *why);
 
 /* To be called now and then: writes the summary of a minute that is over, if lines were left out.
  */

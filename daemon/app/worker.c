@@ -2,9 +2,11 @@
 #include "app/worker.h"
 
 #include "app/report.h"
+#include "base/chance.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "core/concurrency.h"
 #include "core/pacer.h"
 
@@ -39,21 +41,6 @@ struct worker {
     struct worker_callbacks callbacks;
     void *user;
 };
-
-static double random_unit(void)
-{
-    uint32_t bits = 0;
-
-    evutil_secure_rng_get_bytes(&bits, sizeof bits);
-    return bits / 4294967296.0;
-}
-
-static void arm(struct worker *worker, int64_t wait_us)
-{
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-
-    event_add(worker->slot_timer, &wait);
-}
 
 static void tell_room(struct worker *worker)
 {
@@ -109,8 +96,13 @@ static void send_job(struct worker *worker, struct job *job, int64_t now_us)
 {
     const char *obstacle = find_obstacle(worker, job, now_us);
 
-    if (obstacle == NULL && conductor_send(worker->conductor, job, now_us) != RESULT_OK)
-        obstacle = "it could not be sent";
+    if (obstacle == NULL) {
+        enum result result = conductor_send(worker->conductor, job, now_us);
+        if (result != RESULT_OK) {
+            obstacle = "it could not be sent";
+            report_unmade(&worker->report, now_us, job, result_text(result));
+        }
+    }
     if (obstacle != NULL)
         give_back(worker, job, obstacle);
 }
@@ -133,7 +125,7 @@ static void send_due(struct worker *worker)
             send_job(worker, job, now_us);
     }
     if (result == RESULT_LATER)
-        arm(worker, wait_us);
+        timer_arm(worker->slot_timer, wait_us);
     tell_room(worker);
     check_drained(worker);
 }
@@ -234,7 +226,7 @@ static void on_answer(struct job *job, const struct answer *answer, int64_t bega
     int64_t now_us = clock_mono_us();
     struct outcome outcome;
 
-    outcome_of_answer(answer, job, age_ms(job, now_us), &worker->retry, random_unit(), &outcome);
+    outcome_of_answer(answer, job, age_ms(job, now_us), &worker->retry, chance_unit(), &outcome);
     outcome.began_us = began_us;
     text_copy(outcome.key_fp, sizeof outcome.key_fp, key_fp, strlen(key_fp));
     if (answer->state == ANSWER_WHOLE)

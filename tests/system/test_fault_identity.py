@@ -83,7 +83,7 @@ class Identity(unittest.TestCase):
             first = world.daemon()
             world.push(*users)
             wait_ready(world, 10)
-            for _ in range(3):
+            for _ in range(20):  # more than a socket's queue would hold
                 second = subprocess.run([first.process.args[0], "--config", first.config_path], capture_output=True,
                                         text=True, timeout=60, check=False)
                 self.assertEqual(second.returncode, 78)

@@ -1,0 +1,11 @@
+"""What a job costs the daemon, counted instead of timed: the same on a busy machine."""
+
+import costs
+
+
+def measure(report, _plan):
+    report.add("system_calls", costs.system_calls_per_job()["total"])
+    allocations = costs.allocations_per_job()
+    report.add("allocations", allocations["program"])
+    report.add("allocations_of_libraries", allocations["libraries"])
+    report.add("instructions", costs.instructions_per_job()["instructions"])

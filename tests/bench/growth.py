@@ -1,0 +1,106 @@
+"""How cost grows: with the queue, the fleet, the requests in flight, the API's time, and TLS."""
+
+import os
+
+import meter
+from drain import Ground, median_of, run_daemons, watch
+from harness import free_port
+from test_redis_tls import Authority
+
+
+def drain_queue(length):
+    """All of a queue of this length; for the longest, links are counted by Redis, not one by one."""
+    with Ground() as ground:
+        fill(ground, length)
+        ground.r("CONFIG", "RESETSTAT")
+        daemon = ground.daemon("one", settings={"conductor": {"max_in_flight": 128}, "redis": {"url": ground.redis_url()}})
+        drain = watch(ground, lambda: [daemon.process.pid], length, "pexpireat")
+        ready = ground.stats()["ready"]
+        if (ready, ground.backlog(), ground.fake.count()) != (length, (0, 0, 0, 0), length):
+            raise AssertionError(f"{ready} of {length} links, {ground.backlog()} left, {ground.fake.count()} requests")
+        return drain, meter.redis_memory_mb(ground.r)
+
+
+def fill(ground, length):
+    """A million end users, in Redis itself: the bench is no producer."""
+    script = """for at = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
+      redis.call('RPUSH', 'authlink:queue', string.format('end_usr_%07d', at)) end"""
+    for at in range(0, length, 10000):
+        ground.r("EVAL", script, 0, at, min(length, at + 10000))
+
+
+def measure_queue(report, plan):
+    rows = []
+    for length in plan.queues:
+        runs = [drain_queue(length) for _ in range(1 if length > 200000 else 5 if length < 10000 else plan.rounds)]
+        drains = [drain for drain, _ in runs]
+        rows.append({"queue": length, "jobsPerSec": median_of(drains, "jobs_per_sec"), "cpuUs": median_of(drains, "cpu_us"),
+                     "redisUs": median_of(drains, "redis_us"), "peakMb": median_of(drains, "peak_mb"),
+                     "redisMbAfter": runs[-1][1]})
+    report.add_series("queue", rows)
+    first, last = rows[0], rows[-1]
+    report.add("cost_of_length", (last["cpuUs"] + last["redisUs"]) / (first["cpuUs"] + first["redisUs"]))
+
+
+def measure_fleet(report, plan):
+    rows = []
+    for instances in plan.fleets:
+        drains = [run_daemons(plan.jobs, instances=instances) for _ in range(plan.rounds)]
+        rows.append({"instances": instances, "jobsPerSec": median_of(drains, "jobs_per_sec"),
+                     "redisUs": median_of(drains, "redis_us"), "roundTrips": median_of(drains, "round_trips"),
+                     "redisFullAtPerSec": 1e6 / median_of(drains, "redis_us")})
+    report.add_series("fleet", rows)
+
+
+def measure_in_flight(report, plan):
+    rows = []
+    for in_flight in plan.in_flights:
+        jobs = plan.jobs if in_flight > 4 else plan.jobs // 4
+        drains = [run_daemons(jobs, in_flight=in_flight) for _ in range(plan.rounds)]
+        rows.append({"inFlight": in_flight, "jobsPerSec": median_of(drains, "jobs_per_sec"),
+                     "cpuUs": median_of(drains, "cpu_us"), "peakMb": median_of(drains, "peak_mb")})
+    report.add_series("in_flight", rows)
+
+
+def measure_latency(report, plan):
+    """What the API's time leaves: in flight / latency is the ceiling that nobody can pass."""
+    rows = []
+    for latency_sec in plan.latencies_sec:
+        ceiling = 512 / latency_sec if latency_sec else 0
+        jobs = min(plan.jobs, int(ceiling * 6)) if latency_sec else plan.jobs
+        drain = run_daemons(max(jobs, 1024), in_flight=512, ground_options={"latency_sec": latency_sec})
+        rows.append({"latencySec": latency_sec, "jobsPerSec": drain.jobs_per_sec, "ceilingPerSec": ceiling,
+                     "cpuUs": drain.cpu_us, "peakMb": drain.peak_mb})
+    report.add_series("latency", rows)
+
+
+def authority_in(folder):
+    return Authority(folder, "bench")
+
+
+def redis_over_tls(ground):
+    """Redis shows a certificate, and the daemon comes in by that port."""
+    authority = authority_in(ground.folder)
+    certificate, key = authority.issue("redis")
+    ground.r("CONFIG", "SET", "tls-ca-cert-file", authority.certificate, "tls-auth-clients", "no",
+             "tls-cert-file", certificate, "tls-key-file", key)
+    port = free_port()
+    ground.r("CONFIG", "SET", "tls-port", port)
+    return {"redis": {"url": f"rediss://127.0.0.1:{port}/0", "ca_file": authority.certificate}}
+
+
+def api_over_tls(ground):
+    return {"conductor": {"ca_file": os.path.join(ground.folder, "bench.pem")}}
+
+
+def measure_tls(report, plan):
+    ways = {"plain": {}, "rediss": {"more_settings": redis_over_tls},
+            "https": {"ground_options": {"authority": authority_in}, "more_settings": api_over_tls}}
+    runs = {name: [] for name in ways}
+    for _ in range(max(3, plan.rounds)):
+        for name, how in ways.items():
+            runs[name].append(run_daemons(plan.jobs, **how))
+    report.add_series("tls", [{"way": name, "jobsPerSec": median_of(drains, "jobs_per_sec"),
+                               "cpuUs": median_of(drains, "cpu_us")} for name, drains in runs.items()])
+    report.add("redis_tls", [100 * (1 - tls.jobs_per_sec / plain.jobs_per_sec)
+                             for plain, tls in zip(runs["plain"], runs["rediss"])])

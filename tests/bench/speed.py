@@ -1,0 +1,70 @@
+"""Jobs a second, CPU, memory and round trips, in rounds: wrk, the daemon and every peer once a round, one after the other,
+so that a minute in which the machine is slow is everybody's."""
+
+import os
+
+import peers
+from api import wrk
+from drain import Ground, median_of, run_daemons
+
+
+def ceiling():
+    with Ground() as ground:
+        return wrk(ground.fake.base_url)
+
+
+def run_rounds(plan, folder, concurrencies):
+    rounds = []
+    for _ in range(plan.rounds):
+        one = {"wrk": ceiling(), "daemon": run_daemons(plan.jobs)}
+        for peer in peers.PEERS:
+            one[peer.name] = peers.run_peer(peer, plan.jobs, concurrencies[peer.name], folder)
+        rounds.append(one)
+    return rounds
+
+
+def measure(report, plan):
+    folder = peers.install()
+    concurrencies = {peer.name: peers.best_concurrency(peer, plan.trial_jobs, folder) if plan.is_thorough
+                     else peer.usual for peer in peers.PEERS}
+    rounds = run_rounds(plan, folder, concurrencies)
+    daemons = [one["daemon"] for one in rounds]
+    report.add("wrk_per_sec", [one["wrk"] for one in rounds])
+    report.add("jobs_per_sec", [drain.jobs_per_sec for drain in daemons])
+    report.add("share_of_wrk", [one["daemon"].jobs_per_sec / one["wrk"] for one in rounds])
+    for name in ("bullmq_sdk", "bullmq_undici"):
+        report.add("times_" + name, [one["daemon"].jobs_per_sec / one[name].jobs_per_sec for one in rounds])
+    for name in ("cpu_us", "round_trips", "redis_us"):
+        report.add(name, [getattr(drain, name) for drain in daemons])
+    for peer in peers.PEERS:
+        drains = [one[peer.name] for one in rounds]
+        report.add_peer(peer.name, peer.words, {
+            "concurrency": concurrencies[peer.name],
+            **{name: median_of(drains, name) for name in ("jobs_per_sec", "cpu_us", "peak_mb", "round_trips", "redis_us")}})
+
+
+def measure_memory(report, plan):
+    report.add("peak_mb", [run_daemons(plan.jobs, in_flight=512).peak_mb for _ in range(plan.rounds)])
+
+
+class CoreOfItsOwn:
+    """Redis on the last core, everything else on the others. On one core alone nothing can be parted."""
+
+    def __enter__(self):
+        self.cores = os.sched_getaffinity(0)
+        if len(self.cores) > 1:
+            os.sched_setaffinity(0, self.cores - {max(self.cores)})
+        return self
+
+    def give(self, ground):
+        if len(self.cores) > 1:
+            os.sched_setaffinity(ground.redis.process.pid, {max(self.cores)})
+
+    def __exit__(self, *_):
+        os.sched_setaffinity(0, self.cores)
+
+
+def measure_steps(report, plan):
+    with CoreOfItsOwn() as core:
+        drains = [run_daemons(plan.jobs, on_ground=core.give) for _ in range(max(3, plan.rounds))]
+    report.add("redis_step_us", [drain.redis_step_us for drain in drains])

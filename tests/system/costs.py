@@ -1,0 +1,71 @@
+"""What a job costs the daemon, counted: system calls by strace, allocations by a preloaded counter, instructions by callgrind.
+
+A count is the difference between a long run and a short one, so start and end are in neither.
+"""
+
+import os
+import re
+
+from harness import BUILD_DIR, World, read_tail, wait_for
+
+SHORT, LONG = 500, 2500
+SETTINGS = {"rate": {"per_sec": 100000.0}, "conductor": {"max_in_flight": 128}, "log": {"level": "notice"}}
+
+
+def run(jobs, **how):
+    """Jobs from start to a drained end; how: of Daemon. The world's folder is kept open for `read`."""
+    read = how.pop("read")
+    with World(settings=SETTINGS, fake_options=("--no-record",)) as world:
+        world.push(*[f"end_usr_{number:06d}" for number in range(jobs)])
+        daemon = world.daemon(**{name: of(world) for name, of in how.items()})
+        wait_for(lambda: world.stats().get("ready", 0) == jobs, "every link", 300)
+        if daemon.terminate() != 0:
+            raise AssertionError("it did not end as asked:\n" + read_tail(daemon.log_path))
+        return read(world)
+
+
+def per_job(count):
+    """{name: count a job}; count(jobs) gives the counts of a whole run."""
+    short, long = count(SHORT), count(LONG)
+    return {name: (long[name] - short.get(name, 0)) / (LONG - SHORT) for name in long}
+
+
+def path_in(world):
+    return os.path.join(world.folder, "counted")
+
+
+def read_system_calls(world):
+    """strace has detached itself and writes when the daemon is gone."""
+    text = wait_for(lambda: read_tail(path_in(world), 1 << 20) if "total" in read_tail(path_in(world)) else None,
+                    "the account of strace")
+    rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$", text, re.MULTILINE)
+    return {name: int(calls) for calls, name in rows}
+
+
+def system_calls_per_job():
+    return per_job(lambda jobs: run(
+        jobs, read=read_system_calls,
+        prefix_command=lambda world: ["strace", "-D", "-f", "-qq", "-c", "-o", path_in(world)]))
+
+
+def read_allocations(world):
+    words = read_tail(path_in(world)).split()
+    return {words[0]: int(words[1]), words[2]: int(words[3])}
+
+
+def allocations_per_job():
+    library = os.path.join(os.path.abspath(BUILD_DIR), "tests", "count-allocations.so")
+    return per_job(lambda jobs: run(
+        jobs, read=read_allocations,
+        env=lambda world: {"LD_PRELOAD": library, "COUNT_ALLOCATIONS": path_in(world)}))
+
+
+def read_instructions(world):
+    with open(path_in(world), encoding="utf-8", errors="replace") as file:
+        return {"instructions": int(re.search(r"^(?:totals|summary): (\d+)", file.read(), re.MULTILINE).group(1))}
+
+
+def instructions_per_job():
+    return per_job(lambda jobs: run(
+        jobs, read=read_instructions,
+        prefix_command=lambda world: ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + path_in(world)]))

@@ -26,6 +26,11 @@ static const struct {
      "the API cannot be reached or fails; it goes on by itself when a probe succeeds"},
 };
 
+const char *hold_kind_name(int kind)
+{
+    return kinds[kind].name;
+}
+
 /* The kind of a cause that binds; -1: it does not. */
 static int kind_of(const struct hold_watch *watch, const char *cause)
 {

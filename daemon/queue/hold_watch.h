@@ -18,6 +18,9 @@ struct hold_watch {
     bool binds[HOLD_KINDS];      /* by kind: pause, unknown_users, account, outage */
 };
 
+/* The word of a kind, 0 to HOLD_KINDS - 1, as causes begin with it. */
+const char *hold_kind_name(int kind);
+
 /* The secret key is another one: holds of the old one bind no more. */
 void hold_watch_set_key(struct hold_watch *watch, const char *key_fp);
 

@@ -10,33 +10,26 @@
 #include "queue/intake.h"
 #include "queue/job_pool.h"
 #include "queue/lease_keeper.h"
+#include "queue/phase.h"
 #include "queue/server.h"
 #include "queue/settle.h"
+#include "queue/survey.h"
 
-#include <assert.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* After (re)connecting, in this order (steps.md C4). Drawn in queue.h. */
-enum phase {
-    PHASE_DOWN,
-    PHASE_RETURNING, /* outcomes in hand are settled first */
-    PHASE_LISTING,   /* which leases are ours: strays are named and given back */
-    PHASE_WORKING,
-    PHASE_COUNT,
-};
-
 struct queue {
     struct event_base *base; /* borrows */
     struct evdns_base *dns;  /* owns */
     struct server server;    /* owns the connection of the steps */
-    struct intake *intake;   /* owns these four; none of them owns what another has */
+    struct intake *intake;   /* owns these five; none of them owns what another has */
     struct settler *settler;
     struct lease_keeper *leases;
     struct fleet *fleet;
+    struct survey *survey;
     struct job_pool jobs;
     struct hold_watch holds;
     enum phase phase;
@@ -58,27 +51,6 @@ static void say_state(struct queue *queue, const char *state)
     queue->callbacks.on_state(queue->state, queue->user);
 }
 
-static void set_phase(struct queue *queue, enum phase phase)
-{
-    static const char *const names[] = {[PHASE_DOWN] = "down",
-                                        [PHASE_RETURNING] = "returning",
-                                        [PHASE_LISTING] = "listing",
-                                        [PHASE_WORKING] = "working"};
-
-    /* clang-format off */
-    static const bool is_legal[PHASE_COUNT][PHASE_COUNT] = {
-        [PHASE_DOWN]      = {[PHASE_DOWN] = true, [PHASE_RETURNING] = true},
-        [PHASE_RETURNING] = {[PHASE_DOWN] = true, [PHASE_LISTING] = true},
-        [PHASE_LISTING]   = {[PHASE_DOWN] = true, [PHASE_WORKING] = true},
-        [PHASE_WORKING]   = {[PHASE_DOWN] = true},
-    };
-    /* clang-format on */
-
-    assert(is_legal[queue->phase][phase]);
-    log_debug("queue.changed", log_str("from", names[queue->phase]), log_str("to", names[phase]));
-    queue->phase = phase;
-}
-
 /* What the state is, from the phase and from what the last claims were told. */
 static void show_state(struct queue *queue)
 {
@@ -98,7 +70,7 @@ static void finish_returning(struct queue *queue)
 {
     if (queue->phase != PHASE_RETURNING || queue->to_return > 0)
         return;
-    set_phase(queue, PHASE_LISTING);
+    phase_change(&queue->phase, PHASE_LISTING);
     lease_keeper_start(queue->leases);
 }
 
@@ -107,7 +79,7 @@ static void on_leases_listed(int64_t next_due_ms, void *user)
     struct queue *queue = user;
 
     if (queue->phase == PHASE_LISTING) {
-        set_phase(queue, PHASE_WORKING);
+        phase_change(&queue->phase, PHASE_WORKING);
         queue->is_relapsing = false;
         log_notice("redis.connected", log_str("owner", queue->server.owner),
                    log_str("boot", queue->server.boot));
@@ -244,8 +216,9 @@ static void on_up(void *user)
 {
     struct queue *queue = user;
 
+    queue->server.connects++;
     queue->to_return = settler_count(queue->settler);
-    set_phase(queue, PHASE_RETURNING);
+    phase_change(&queue->phase, PHASE_RETURNING);
     if (!queue->is_relapsing)
         say_state(queue, "connected to Redis");
     fleet_connected(queue->fleet);
@@ -272,7 +245,7 @@ static void on_down(const char *why, void *user)
 
     tell_loss(queue, why);
     snprintf(state, sizeof state, "no Redis: %s", why);
-    set_phase(queue, PHASE_DOWN);
+    phase_change(&queue->phase, PHASE_DOWN);
     settler_pause(queue->settler);
     intake_close(queue->intake);
     lease_keeper_stop(queue->leases);
@@ -309,9 +282,10 @@ static bool make_parts(struct queue *queue, const struct queue_settings *setting
     queue->settler = settler_new(queue->base, server, &settler_callbacks, queue);
     queue->leases = lease_keeper_new(queue->base, server, &keeper_callbacks, queue);
     queue->fleet = fleet_new(queue->base, server);
+    queue->survey = survey_new(queue->base, server);
     queue->intake = intake_new(queue->base, queue->dns, settings, server, &intake_callbacks, queue);
     return server->scripts != NULL && queue->settler != NULL && queue->leases != NULL &&
-           queue->fleet != NULL && queue->intake != NULL;
+           queue->fleet != NULL && queue->survey != NULL && queue->intake != NULL;
 }
 
 static void draw_boot(char *boot)
@@ -349,6 +323,7 @@ struct queue *queue_free(struct queue *queue)
     if (queue == NULL)
         return NULL;
     intake_free(queue->intake);
+    survey_free(queue->survey);
     fleet_free(queue->fleet);
     lease_keeper_free(queue->leases);
     settler_free(queue->settler);
@@ -439,6 +414,26 @@ struct queue_progress queue_progress(const struct queue *queue)
             oldest(settler_sent_us(queue->settler), intake_unanswered_us(queue->intake)),
         .idle_since_us = intake_idle_since_us(queue->intake, clock_mono_us()),
         .is_working = queue->phase == PHASE_WORKING,
+    };
+}
+
+void queue_survey(struct queue *queue, bool is_wanted)
+{
+    survey_want(queue->survey, is_wanted);
+}
+
+struct queue_view queue_view(const struct queue *queue)
+{
+    uint64_t connects = queue->server.connects;
+
+    return (struct queue_view){
+        .reading = survey_reading(queue->survey),
+        .hold = hold_watch_binding(&queue->holds),
+        .unsettled = settler_count(queue->settler),
+        .reconnects = connects == 0 ? 0 : connects - 1,
+        .is_connected = queue->phase != PHASE_DOWN,
+        .is_working = queue->phase == PHASE_WORKING,
+        .is_foreign = queue->is_foreign,
     };
 }
 

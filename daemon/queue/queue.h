@@ -30,6 +30,7 @@
 
 struct event_base;
 struct queue;
+struct survey_reading;
 
 /* Everything is copied. */
 struct queue_settings {
@@ -82,6 +83,17 @@ struct queue_progress {
     bool is_working;         /* connected, and past recovery */
 };
 
+/* What there is to show of it, for metrics. */
+struct queue_view {
+    const struct survey_reading *reading; /* lent: the fleet as it was read last (queue_survey) */
+    const char *hold;                     /* what the last claims met: a kind; NULL: none binds */
+    uint32_t unsettled;                   /* outcomes that are not known to be in Redis */
+    uint64_t reconnects;
+    bool is_connected;
+    bool is_working; /* connected, and past recovery */
+    bool is_foreign; /* the data belongs to another project or schema */
+};
+
 /* NULL when memory is short. Borrows `base` and `user`. */
 struct queue *queue_new(struct event_base *base, const struct queue_settings *settings,
                         const struct queue_callbacks *callbacks, void *user);
@@ -118,6 +130,11 @@ MUST_CHECK enum result queue_reload(struct queue *queue, const struct queue_sett
 void queue_report(struct queue *queue, const char *state, uint32_t in_flight, uint32_t waiting);
 
 struct queue_progress queue_progress(const struct queue *queue);
+
+/* The fleet is read from Redis every few seconds from now on, or no more. */
+void queue_survey(struct queue *queue, bool is_wanted);
+
+struct queue_view queue_view(const struct queue *queue);
 
 /* 64 random bits in hex, one per process. */
 const char *queue_boot(const struct queue *queue);

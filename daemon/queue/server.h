@@ -33,6 +33,7 @@ struct server {
     int64_t last_error_us;
     int64_t last_refusal_us; /* an error reply that will be followed by a repetition */
     uint32_t unknown_errors; /* in a row */
+    uint64_t connects;       /* since the start */
 };
 
 /* Takes settings over. RESULT_NO_MEMORY: nothing changed. */

@@ -122,6 +122,14 @@ static redisReply *act_audit(void)
                      (const char *[]){WORLD_PREFIX});
 }
 
+static redisReply *act_survey(void)
+{
+    return call_step(LUA_STEP_survey, 8,
+                     (const char *[]){"queue", "delayed", "leases", "inflight", "dead", "stats",
+                                      "holds", "limiter"},
+                     2, (const char *[]){WORLD_PREFIX, KEY_FP});
+}
+
 static void prepare_nothing(void)
 {
 }
@@ -144,6 +152,7 @@ static const struct {
     {"redrive", LUA_STEP_redrive, prepare_letter, act_redrive, "operator"},
     {"remove", LUA_STEP_remove, prepare_letter, act_remove, "operator"},
     {"audit", LUA_STEP_audit, prepare_letter, act_audit, "operator"},
+    {"survey", LUA_STEP_survey, prepare_letter, act_survey, "daemon"},
 };
 
 #define STORIES ((int)(sizeof stories / sizeof stories[0]))

@@ -18,7 +18,8 @@
     X(reap)                                                                                        \
     X(redrive)                                                                                     \
     X(remove)                                                                                      \
-    X(settle)
+    X(settle)                                                                                      \
+    X(survey)
 
 enum lua_step_id {
 #define X(name) LUA_STEP_##name,

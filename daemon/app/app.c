@@ -2,6 +2,7 @@
 #include "app/app.h"
 
 #include "app/identity.h"
+#include "app/metrics.h"
 #include "app/notify.h"
 #include "app/options.h"
 #include "app/signals.h"
@@ -33,6 +34,7 @@ struct app {
     struct event_base *base;
     struct signals *signals;
     struct worker *worker;
+    struct metrics *metrics;
     struct event *tick_timer;  /* status, watchdog, instance hash */
     struct event *drain_timer; /* when a drain has had its time */
     struct event *lock_event;  /* somebody asks whose the lock is */
@@ -201,6 +203,8 @@ static void take_up(struct app *app, struct settings *fresh)
     log_configure(app->settings.log.level, app->settings.log.format);
     log_notice("config.reloaded", log_str("file", app->config_path));
     log_key(app);
+    metrics_listen(app->metrics, app->settings.metrics.listen);
+    metrics_note_reload(app->metrics, true);
 }
 
 static void on_reload_wanted(void *user)
@@ -214,6 +218,7 @@ static void on_reload_wanted(void *user)
         return;
     }
     notify_reloading(clock_mono_us());
+    metrics_note_reload(app->metrics, false); /* until it is taken up */
     buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
     if (config_load(app->config_path, &fresh, &messages) == RESULT_OK)
         take_up(app, &fresh);
@@ -263,16 +268,18 @@ static bool build(struct app *app)
     struct worker_settings settings = compose_worker(app);
     app->signals = signals_new(app->base, &signals_callbacks, app);
     app->worker = worker_new(app->base, &settings, &worker_callbacks, app);
+    app->metrics = app->worker == NULL ? NULL : metrics_new(app->base, app->worker);
     app->tick_timer = event_new(app->base, -1, EV_PERSIST, on_tick, app);
     app->drain_timer = evtimer_new(app->base, on_drain_timeout, app);
     app->lock_event =
         event_new(app->base, app->identity.lock_fd, EV_READ | EV_PERSIST, on_lock_asked, app);
-    return app->signals != NULL && app->worker != NULL && app->tick_timer != NULL &&
+    return app->signals != NULL && app->metrics != NULL && app->tick_timer != NULL &&
            app->drain_timer != NULL && app->lock_event != NULL;
 }
 
 static void take_down(struct app *app)
 {
+    metrics_free(app->metrics);
     worker_free(app->worker);
     signals_free(app->signals);
     if (app->tick_timer != NULL)
@@ -299,6 +306,7 @@ static int live(struct app *app)
     app->watchdog_fed_us = now_us;
     event_add(app->tick_timer, &tick);
     event_add(app->lock_event, NULL);
+    metrics_listen(app->metrics, app->settings.metrics.listen);
     worker_start(app->worker);
     log_notice("daemon.started", log_str("version", AUTHLINKD_VERSION),
                log_str("owner", app->identity.owner), log_str("config", app->config_path));

@@ -7,6 +7,7 @@
  *    ├──── identity                  the lock of the instance
  *    ├──── event_base                the one loop
  *    ├──── signals
+ *    ├──── metrics                   what a monitor may ask; borrows the worker
  *    └──── worker                    the work cycle: claim -> slot -> request -> settle
  *           ├── queue (queue/)       our side of Redis; owns the jobs' memory
  *           ├── conductor            our side of the API

@@ -4,12 +4,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <string.h>
+
 #define MINUTE_US          (60 * US_PER_SEC)
 #define MAX_LINES_A_MINUTE 600
 
 void report_init(struct report *report, int64_t now_us)
 {
     *report = (struct report){.minute_start_us = now_us};
+}
+
+/* What counts since the start goes on. */
+static void begin_minute(struct report *report, int64_t now_us)
+{
+    const struct report over = *report;
+
+    report_init(report, now_us);
+    memcpy(report->totals, over.totals, sizeof over.totals);
+    report->last_created_unix_ms = over.last_created_unix_ms;
 }
 
 static void write_line(int64_t now_us, const struct job *job, const struct outcome *outcome)
@@ -45,7 +57,7 @@ void report_tick(struct report *report, int64_t now_us)
         return;
     if (report->hushed > 0)
         write_summary(report);
-    report_init(report, now_us);
+    begin_minute(report, now_us);
 }
 
 void report_unmade(struct report *report, int64_t now_us, const struct job *job, const char *why)
@@ -64,6 +76,9 @@ void report_job(struct report *report, int64_t now_us, const struct job *job,
 {
     report_tick(report, now_us);
     report->counts[outcome->kind]++;
+    report->totals[outcome->kind]++;
+    if (outcome->kind == OUTCOME_CREATED)
+        report->last_created_unix_ms = clock_wall_unix_ms();
     if (outcome->kind == OUTCOME_RETURNED) {
         log_debug("job.returned", log_str("end_user", job->end_user_id),
                   log_str("job", job->job_key), log_str("why", outcome->answer.detail));

@@ -20,6 +20,8 @@ struct report {
     uint64_t lines;                     /* written in this minute */
     uint64_t hushed;                    /* not written in this minute */
     bool is_warned;                     /* in this minute, that requests cannot be made */
+    uint64_t totals[REPORT_KIND_COUNT]; /* outcomes since the start */
+    int64_t last_created_unix_ms;       /* 0: none yet */
 };
 
 void report_init(struct report *report, int64_t now_us);

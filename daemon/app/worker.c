@@ -35,7 +35,6 @@ struct worker {
     int64_t request_timeout_us;
     uint32_t max_in_flight;
     int64_t latency_us; /* mean; 0: not known yet */
-    uint64_t created;
     bool is_draining;
     bool is_drained;
     struct worker_callbacks callbacks;
@@ -231,8 +230,6 @@ static void on_answer(struct job *job, const struct answer *answer, int64_t bega
     text_copy(outcome.key_fp, sizeof outcome.key_fp, key_fp, strlen(key_fp));
     if (answer->state == ANSWER_WHOLE)
         worker->latency_us = concurrency_latency_us(worker->latency_us, now_us - began_us);
-    if (outcome.kind == OUTCOME_CREATED)
-        worker->created++;
     report_job(&worker->report, now_us, job, &outcome);
     queue_settle(worker->queue, job, &outcome);
     explicit_bzero(&outcome.answer.session, sizeof outcome.answer.session);
@@ -321,7 +318,22 @@ struct worker_load worker_load(const struct worker *worker)
 {
     return (struct worker_load){.waiting = pacer_count(worker->pacer),
                                 .in_flight = conductor_in_flight(worker->conductor),
-                                .created = worker->created};
+                                .created = worker->report.totals[OUTCOME_CREATED]};
+}
+
+struct worker_view worker_view(const struct worker *worker)
+{
+    return (struct worker_view){.load = worker_load(worker),
+                                .queue = queue_view(worker->queue),
+                                .requests = conductor_counters(worker->conductor),
+                                .outcomes = worker->report.totals,
+                                .last_created_unix_ms = worker->report.last_created_unix_ms,
+                                .is_draining = worker->is_draining};
+}
+
+void worker_survey(struct worker *worker, bool is_wanted)
+{
+    queue_survey(worker->queue, is_wanted);
 }
 
 int64_t worker_last_deadline_us(const struct worker *worker)

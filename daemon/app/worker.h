@@ -39,6 +39,16 @@ struct worker_load {
     uint64_t created; /* since the start */
 };
 
+/* What there is to show of it, for metrics. What it points to is lent until the next loop turn. */
+struct worker_view {
+    struct worker_load load;
+    struct queue_view queue;
+    const struct conductor_counters *requests;
+    const uint64_t *outcomes; /* since the start, by kind */
+    int64_t last_created_unix_ms; /* 0: none yet */
+    bool is_draining;
+};
+
 /* NULL when memory is short. Borrows `base` and `user`. */
 struct worker *worker_new(struct event_base *base, const struct worker_settings *settings,
                           const struct worker_callbacks *callbacks, void *user);
@@ -55,6 +65,11 @@ MUST_CHECK enum result worker_reload(struct worker *worker, const struct worker_
 void worker_drain(struct worker *worker);
 
 struct worker_load worker_load(const struct worker *worker);
+
+struct worker_view worker_view(const struct worker *worker);
+
+/* The fleet is read from Redis every few seconds from now on, or no more. */
+void worker_survey(struct worker *worker, bool is_wanted);
 
 /* When the last running request is over at the latest, monotonic; 0: none is running. */
 int64_t worker_last_deadline_us(const struct worker *worker);

@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "config/secret.h"
 #include "core/host_list.h"
+#include "core/listen_address.h"
 #include "queue/link.h"
 #include "queue/queue.h"
 
@@ -84,6 +85,9 @@ struct settings {
         enum log_level level; /* level_name, format_name */
         enum log_format format;
     } log;
+    struct {
+        char listen[LISTEN_TEXT_MAX_LEN + 1]; /* "": nowhere */
+    } metrics;
     char instance[CONFIG_INSTANCE_MAX_LEN + 1]; /* never "": the host's name */
 
     struct secret *secret_key;     /* NULL: not looked for (config_load_for_ctl) */

@@ -6,6 +6,7 @@
 #include "conductor/endpoint.h"
 #include "config/config.h"
 #include "config/redis_url.h"
+#include "core/listen_address.h"
 #include "core/redirect_url.h"
 
 #include <errno.h>
@@ -59,6 +60,14 @@ bool rule_redis_url(const char *text, struct buffer *reterr_why)
     const char *why = NULL;
 
     return redis_url_parse(text, &address, &why) == RESULT_OK || refuse(reterr_why, why);
+}
+
+bool rule_metrics_listen(const char *text, struct buffer *reterr_why)
+{
+    struct listen_address address;
+    const char *why = NULL;
+
+    return listen_address_parse(text, &address, &why) == RESULT_OK || refuse(reterr_why, why);
 }
 
 bool rule_publishable_key(const char *text, struct buffer *reterr_why)

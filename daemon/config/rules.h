@@ -18,6 +18,7 @@ bool rule_instance(const char *text, struct buffer *reterr_why);
 bool rule_key_prefix(const char *text, struct buffer *reterr_why);
 bool rule_log_format(const char *text, struct buffer *reterr_why);
 bool rule_log_level(const char *text, struct buffer *reterr_why);
+bool rule_metrics_listen(const char *text, struct buffer *reterr_why);
 bool rule_path(const char *text, struct buffer *reterr_why);
 bool rule_private_path(const char *text, struct buffer *reterr_why);
 bool rule_publishable_key(const char *text, struct buffer *reterr_why);

@@ -35,6 +35,7 @@ const struct setting_spec config_spec[] = {
     TEXT("instance", instance, "", rule_instance, NEEDS_RESTART),
     TEXT("log.format", log.format_name, "text", rule_log_format, RELOADS),
     TEXT("log.level", log.level_name, "info", rule_log_level, RELOADS),
+    TEXT("metrics.listen", metrics.listen, "", rule_metrics_listen, RELOADS),
     NUMBER("rate.burst", rate.burst, 1, 1000, 1, RELOADS, "requests"),
     DOUBLE("rate.max_per_sec", rate.max_per_sec, 0.1, 100000, 500, RELOADS, "requests per second"),
     DOUBLE("rate.per_sec", rate.per_sec, 0, 100000, 10, RELOADS, "requests per second; 0: unknown, find it out"),

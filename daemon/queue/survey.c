@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "queue/replies.h"
 
 #include <event2/event.h>
@@ -157,8 +158,7 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
         wait_us = CONNECT_WAIT_US;
     else if (!survey->is_outstanding)
         send_survey(survey);
-    struct timeval wait = {wait_us / US_PER_SEC, wait_us % US_PER_SEC};
-    event_add(survey->timer, &wait);
+    timer_arm(survey->timer, wait_us);
 }
 
 struct survey *survey_new(struct event_base *base, struct server *server)
@@ -188,7 +188,7 @@ void survey_want(struct survey *survey, bool is_wanted)
         return;
     survey->is_wanted = is_wanted;
     if (is_wanted)
-        event_add(survey->timer, &(struct timeval){0, 0});
+        timer_arm(survey->timer, 0);
     else
         event_del(survey->timer);
 }

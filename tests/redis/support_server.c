@@ -21,7 +21,7 @@ static void give_up(const char *what)
 
 static void become_server(const struct server *server, pid_t parent)
 {
-    const char *program = getenv("SERVER");
+    const char *program = getenv("AUTHLINKD_TEST_SERVER");
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(EXIT_FAILURE);

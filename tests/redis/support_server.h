@@ -1,8 +1,8 @@
 /*
  * support_server.h - a Redis of the test's own, on a unix socket in a temporary directory.
  *
- * The server dies with the process that started it, however that ends. SERVER in the
- * environment names another program than redis-server, such as valkey-server.
+ * The server dies with the process that started it, however that ends. AUTHLINKD_TEST_SERVER in
+ * the environment names another program than redis-server, such as valkey-server.
  */
 #ifndef TESTS_REDIS_SUPPORT_SERVER_H
 #define TESTS_REDIS_SUPPORT_SERVER_H

@@ -31,6 +31,8 @@ BACKLOG = """#!lua flags=no-writes,allow-stale
 return {redis.call('LLEN', 'authlink:queue'), redis.call('ZCARD', 'authlink:delayed'),
         redis.call('ZCARD', 'authlink:leases'), redis.call('HLEN', 'authlink:inflight')}"""
 
+SERVER = os.environ.get("AUTHLINKD_TEST_SERVER") or "redis-server"  # or valkey-server: every test can be run on it
+
 PATIENCE_SEC = 60.0  # how long a busy machine may take; a test that passes does not wait for it
 
 
@@ -118,9 +120,9 @@ def wait_for(condition, what, patience_sec=PATIENCE_SEC):
 
 
 class Redis:
-    """A private redis-server."""
+    """A private redis-server, or what SERVER names."""
 
-    def __init__(self, folder, *options, server="redis-server"):
+    def __init__(self, folder, *options, server=SERVER):
         self.folder = folder
         self.server = server
         self.options = options
@@ -136,7 +138,7 @@ class Redis:
              "--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000",
              *self.options, *more],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._answers, "redis-server to answer")
+        wait_for(self._answers, self.server + " to answer")
         if AS_ACL_USER:
             client = self.client()
             for words in acl_users():
@@ -145,7 +147,7 @@ class Redis:
 
     def _answers(self):
         if self.process.poll() is not None:
-            raise AssertionError("redis-server ended:\n" + read_tail(self.log_path))
+            raise AssertionError(f"{self.server} ended:\n" + read_tail(self.log_path))
         try:
             client = Resp(self.socket_path)
         except OSError:

@@ -77,7 +77,10 @@ static void start_server(void)
 {
     char port[8];
     pid_t parent = getpid();
+    const char *program = getenv("AUTHLINKD_TEST_SERVER"); /* as in tests/redis/support_server.h */
 
+    if (program == NULL)
+        program = "redis-server";
     snprintf(port, sizeof port, "%u", server.port);
     server.pid = fork();
     if (server.pid < 0)
@@ -88,9 +91,9 @@ static void start_server(void)
             _exit(127);
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null, STDOUT_FILENO);
-        execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1",
-               "--unixsocket", server.unix_path, "--dir", server.folder, "--save", "",
-               "--appendonly", "no", (char *)NULL);
+        execlp(program, program, "--port", port, "--bind", "127.0.0.1", "--unixsocket",
+               server.unix_path, "--dir", server.folder, "--save", "", "--appendonly", "no",
+               (char *)NULL);
         _exit(127);
     }
     int64_t end_us = clock_mono_us() + WAIT_US;

@@ -76,25 +76,29 @@ enum result buffer_append_char(struct buffer *buffer, char c)
     return buffer_append(buffer, &c, 1);
 }
 
+/* Writes into the room that is there, which nearly always is enough, and a second time if not. */
 enum result buffer_append_format(struct buffer *buffer, const char *format, ...)
 {
+    size_t room = buffer->cap - buffer->len;
+    char *end = room == 0 ? NULL : buffer->data + buffer->len;
     va_list args;
 
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(end, room, format, args);
     va_end(args);
-    if (len < 0) {
+    if (len < 0)
         buffer->failed = true;
-        return RESULT_INVALID;
-    }
-
-    enum result result = reserve(buffer, (size_t)len);
-    if (result != RESULT_OK)
+    enum result result = len < 0 ? RESULT_INVALID : reserve(buffer, (size_t)len);
+    if (result != RESULT_OK) {
+        if (end != NULL)
+            *end = '\0';
         return result;
-
-    va_start(args, format);
-    vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, args);
-    va_end(args);
+    }
+    if ((size_t)len >= room) {
+        va_start(args, format);
+        vsnprintf(buffer->data + buffer->len, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     buffer->len += (size_t)len;
     return RESULT_OK;
 }

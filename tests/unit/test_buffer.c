@@ -57,6 +57,22 @@ START_TEST(format_grows_the_buffer)
 }
 END_TEST
 
+START_TEST(format_beyond_the_maximum_changes_nothing)
+{
+    struct buffer buffer;
+
+    buffer_init(&buffer, 9); /* it allocates more: so the first try at the format has room */
+    ck_assert_int_eq(buffer_append_format(&buffer, "%s", "abc"), RESULT_OK);
+    ck_assert_int_eq(buffer_append_format(&buffer, "%s", "defghij"), RESULT_FULL);
+    ck_assert_str_eq(buffer_text(&buffer), "abc");
+    ck_assert_uint_eq(buffer.len, 3);
+    ck_assert(buffer.failed);
+    ck_assert_int_eq(buffer_append_format(&buffer, "%s", "defghi"), RESULT_OK);
+    ck_assert_str_eq(buffer_text(&buffer), "abcdefghi");
+    buffer_done(&buffer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("buffer");
@@ -66,6 +82,7 @@ int main(void)
     tcase_add_test(tcase, json_string_escapes_what_json_forbids);
     tcase_add_test(tcase, json_string_that_does_not_fit_leaves_no_half);
     tcase_add_test(tcase, format_grows_the_buffer);
+    tcase_add_test(tcase, format_beyond_the_maximum_changes_nothing);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

@@ -127,8 +127,10 @@ static void on_readable(struct bufferevent *stream, void *user)
 static void on_written(struct bufferevent *stream, void *user)
 {
     struct http_connection *connection = user;
+    const struct evbuffer *out = bufferevent_get_output(stream);
 
-    if (connection->state != HTTP_ANSWERING)
+    /* Comes for the empty beginning, too. */
+    if (connection->state != HTTP_ANSWERING || evbuffer_get_length(out) > 0)
         return;
     connection->state = HTTP_CLOSING;
     shutdown(bufferevent_getfd(stream), SHUT_WR);

@@ -13,11 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* How soon an address that could not be had is tried again. */
 #define RETRY_US (2 * US_PER_SEC)
 
 #define WHY_MAX_LEN 255
+
+/* How soon a place is looked for, when none is free. */
+#define FULL_REST_US (50 * US_PER_MS)
 
 struct http_server {
     struct event_base *base;       /* borrows */
@@ -38,20 +42,25 @@ static bool is_same(const struct listen_address *a, const struct listen_address 
     return a->family == b->family && a->port == b->port && strcmp(a->unix_path, b->unix_path) == 0;
 }
 
-/* A free one; the oldest makes room: whoever dawdles must not keep others out. */
-static struct http_connection *make_room(struct http_server *server)
+/* NULL: none is free. */
+static struct http_connection *find_free(struct http_server *server)
+{
+    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+        if (server->connections[i].state == HTTP_FREE)
+            return &server->connections[i];
+    return NULL;
+}
+
+/* The oldest makes room, once it has had its time: whoever dawdles must not keep others out. */
+static void make_room(struct http_server *server, int64_t now_us)
 {
     struct http_connection *oldest = &server->connections[0];
 
-    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-        struct http_connection *connection = &server->connections[i];
-        if (connection->state == HTTP_FREE)
-            return connection;
-        if (connection->began_us < oldest->began_us)
-            oldest = connection;
-    }
-    http_connection_end(oldest);
-    return oldest;
+    for (int i = 1; i < HTTP_CONNECTIONS_MAX; i++)
+        if (server->connections[i].began_us < oldest->began_us)
+            oldest = &server->connections[i];
+    if (now_us - oldest->began_us >= HTTP_PATIENCE_US)
+        http_connection_end(oldest);
 }
 
 static void rest(struct http_server *server, int64_t wait_us)
@@ -66,14 +75,22 @@ static void on_pause_over(evutil_socket_t fd, short what, void *user)
 
     (void)fd;
     (void)what;
-    if (server->listener != NULL)
+    if (server->listener == NULL)
+        return;
+    if (find_free(server) == NULL)
+        make_room(server, clock_mono_us());
+    if (find_free(server) == NULL)
+        rest(server, FULL_REST_US);
+    else
         evconnlistener_enable(server->listener);
 }
 
+/* Who is let in has a place; with the last one the listener rests, and others wait in its line. */
 static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd,
                         struct sockaddr *address, int address_len, void *user)
 {
     struct http_server *server = user;
+    struct http_connection *connection = find_free(server);
     int64_t now_us = clock_mono_us();
 
     (void)listener;
@@ -83,9 +100,14 @@ static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd,
         server->second_began_us = now_us;
         server->accepts = 0;
     }
-    http_connection_begin(make_room(server), server->base, fd);
+    if (connection == NULL)
+        close(fd);
+    else
+        http_connection_begin(connection, server->base, fd);
     if (++server->accepts >= HTTP_ACCEPTS_A_SEC)
         rest(server, server->second_began_us + US_PER_SEC - now_us);
+    else if (find_free(server) == NULL)
+        rest(server, FULL_REST_US);
 }
 
 /* Without descriptors a listener would spin: the peer stays in its line. */

@@ -19,7 +19,8 @@
 #define HTTP_CONNECTIONS_MAX   8
 #define HTTP_REQUEST_MAX_BYTES 8192
 #define HTTP_BODY_MAX_BYTES    65536
-#define HTTP_DEADLINE_US       (5 * INT64_C(1000000))
+#define HTTP_DEADLINE_US       INT64_C(5000000)
+#define HTTP_PATIENCE_US       INT64_C(500000)
 
 struct event_base;
 struct http_server;

@@ -230,7 +230,7 @@ static void write_fleet(const struct metrics_view *view, struct buffer *text)
 {
     const struct survey_reading *reading = view->worker.queue.reading;
 
-    if (reading->read_us != 0)
+    if (reading->read_unix_ms != 0)
         write_gauge(text, "authlinkd_fleet_last_read_timestamp_seconds",
                     "When authlinkd_fleet_* was read from Redis, Unix time.",
                     seconds_of_ms(reading->read_unix_ms));

@@ -18,5 +18,6 @@ struct timing timing_get(void)
         .outage_quiet_ms = 1000,
         .instance_interval_ms = 5000,
         .instance_ttl_ms = 30000,
+        .survey_interval_ms = 5000,
     };
 }

@@ -24,6 +24,7 @@ struct timing {
     int64_t outage_quiet_ms;       /* no success for this long before five failures are an outage */
     int64_t instance_interval_ms;  /* how often :instance:<owner> is written */
     int64_t instance_ttl_ms;
+    int64_t survey_interval_ms;    /* how often the fleet is read for metrics */
 };
 
 struct timing timing_get(void);

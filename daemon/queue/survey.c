@@ -14,6 +14,9 @@
 /* How soon a connection that is there again is seen. */
 #define CONNECT_WAIT_US (250 * US_PER_MS)
 
+/* A reading is shown until so many more should have come. */
+#define READINGS_MISSED 3
+
 struct survey {
     struct server *server; /* borrows */
     struct event *timer;   /* owns */
@@ -25,7 +28,12 @@ struct survey {
 
 bool survey_is_fresh(const struct survey_reading *reading, int64_t now_us)
 {
-    return reading->read_us != 0 && now_us - reading->read_us <= SURVEY_KEPT_US;
+    return reading->read_unix_ms != 0 && now_us <= reading->good_until_us;
+}
+
+static int64_t interval_us(const struct survey *survey)
+{
+    return survey->server->timing.survey_interval_ms * US_PER_MS;
 }
 
 static int64_t natural(const redisReply *reply)
@@ -84,11 +92,12 @@ static void read_holds(const redisReply *causes, struct survey_reading *reading)
     }
 }
 
-static void read_reply(const redisReply *reply, struct survey_reading *reading)
+static void read_reply(const redisReply *reply, int64_t good_until_us,
+                       struct survey_reading *reading)
 {
     *reading = (struct survey_reading){
-        .read_us = clock_mono_us(),
         .read_unix_ms = clock_wall_unix_ms(),
+        .good_until_us = good_until_us,
         .queue = natural(reply_at(reply, 1)),
         .delayed = natural(reply_at(reply, 2)),
         .leases = natural(reply_at(reply, 3)),
@@ -128,7 +137,7 @@ static void on_reply(const redisReply *reply, void *user)
         return;
     }
     survey->is_refused = false;
-    read_reply(reply, &survey->reading);
+    read_reply(reply, clock_mono_us() + READINGS_MISSED * interval_us(survey), &survey->reading);
 }
 
 static void send_survey(struct survey *survey)
@@ -150,7 +159,7 @@ static void send_survey(struct survey *survey)
 static void on_timer(evutil_socket_t fd, short what, void *user)
 {
     struct survey *survey = user;
-    int64_t wait_us = SURVEY_INTERVAL_US;
+    int64_t wait_us = interval_us(survey);
 
     (void)fd;
     (void)what;

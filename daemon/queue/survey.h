@@ -2,8 +2,8 @@
  * survey.h - what the fleet looks like, read from Redis every few seconds while somebody wants it.
  *
  * For metrics: who is scraped answers from the last reading and never asks Redis meanwhile. One
- * read-only step each SURVEY_INTERVAL_US; nothing where it is not wanted, so an idle daemon
- * without metrics stays idle.
+ * read-only step every five seconds (timing.h), far below any interval of scraping; nothing where
+ * it is not wanted, so an idle daemon without metrics stays idle.
  *
  * Units    _us monotonic microseconds, _ms milliseconds, _unix_ms Redis' wall clock.
  */
@@ -15,12 +15,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Far below any interval of scraping; 0.2 commands a second. */
-#define SURVEY_INTERVAL_US (5 * INT64_C(1000000))
-
-/* A reading that is older is history: three were missed. */
-#define SURVEY_KEPT_US (15 * INT64_C(1000000))
 
 /* The counters of :stats, each with its name there. */
 #define SURVEY_COUNTERS(X)                                                                         \
@@ -47,8 +41,8 @@ enum survey_counter {
 };
 
 struct survey_reading {
-    int64_t read_us;      /* monotonic; 0: none yet */
-    int64_t read_unix_ms; /* the same instant, by our own wall clock */
+    int64_t read_unix_ms;  /* by our own wall clock; 0: none yet */
+    int64_t good_until_us; /* monotonic: three more were missed by then, and it is history */
     int64_t queue, delayed, leases, inflight, letters;
     int64_t head_age_ms;       /* -1: not known */
     int64_t overdue_ms;        /* of the first delayed job; 0: none is */
@@ -61,7 +55,7 @@ struct survey_reading {
     uint64_t counters[SURVEY_COUNTER_COUNT];
 };
 
-/* Is it recent enough to be shown? */
+/* False: there is none, or it is too old to be shown. */
 bool survey_is_fresh(const struct survey_reading *reading, int64_t now_us);
 
 struct survey;

@@ -65,7 +65,8 @@ bool hook_is_wedged(const char *step)
     X(hold_backoff_max, 60000)                                                                     \
     X(outage_quiet, 1000)                                                                          \
     X(instance_interval, 5000)                                                                     \
-    X(instance_ttl, 30000)
+    X(instance_ttl, 30000)                                                                         \
+    X(survey_interval, 5000)
 
 static void set_member(struct timing *timing, const char *name, size_t name_len, int64_t value)
 {

@@ -5,14 +5,14 @@
 #ifndef AUTHLINKD_QUEUE_JOB_POOL_H
 #define AUTHLINKD_QUEUE_JOB_POOL_H
 
+#include "base/slab.h"
 #include "core/job.h"
 
-struct pooled_job;
-
 struct job_pool {
-    struct pooled_job *all; /* owns, those in other hands included */
-    struct job *first_free;
+    struct slab jobs; /* owns them, those in other hands included */
 };
+
+void job_pool_init(struct job_pool *pool);
 
 /* NULL when memory is short. */
 struct job *job_pool_take(struct job_pool *pool);

@@ -307,6 +307,7 @@ struct queue *queue_new(struct event_base *base, const struct queue_settings *se
     queue->base = base;
     queue->callbacks = *callbacks;
     queue->user = user;
+    job_pool_init(&queue->jobs);
     draw_boot(queue->server.boot);
     keys_init(&queue->server.keys, settings->key_prefix, settings->queue_key, settings->owner,
               queue->server.boot);

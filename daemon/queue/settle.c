@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hooks.h"
 #include "base/log.h"
+#include "base/slab.h"
 #include "base/timer.h"
 #include "queue/replies.h"
 #include "queue/settle_item.h"
@@ -54,7 +55,7 @@ struct settler {
     enum settler_state state;
     struct entries outstanding; /* of settle `number`: sent, or to be sent again */
     struct entries waiting;
-    struct entry *first_free;
+    struct slab entries; /* owns them all */
     uint64_t number;
     int64_t sent_us;
     uint32_t refusals; /* in a row */
@@ -96,8 +97,7 @@ static void schedule(struct settler *settler)
 static void free_entry(struct settler *settler, struct entry *entry)
 {
     explicit_bzero(&entry->outcome.answer.session, sizeof entry->outcome.answer.session);
-    entry->next = settler->first_free;
-    settler->first_free = entry;
+    slab_give_back(&settler->entries, entry);
 }
 
 static bool write_head(struct settler *settler)
@@ -285,28 +285,17 @@ struct settler *settler_new(struct event_base *base, struct server *server,
     settler->server = server;
     settler->callbacks = *callbacks;
     settler->user = user;
+    slab_init(&settler->entries, sizeof(struct entry));
     buffer_init(&settler->json, 4 * MAX_BYTES);
     settler->timer = evtimer_new(base, on_timer, settler);
     return settler->timer == NULL ? settler_free(settler) : settler;
-}
-
-static void free_entries(struct entry *entry)
-{
-    while (entry != NULL) {
-        struct entry *next = entry->next;
-        explicit_bzero(entry, sizeof *entry);
-        free(entry);
-        entry = next;
-    }
 }
 
 struct settler *settler_free(struct settler *settler)
 {
     if (settler == NULL)
         return NULL;
-    free_entries(settler->outstanding.first);
-    free_entries(settler->waiting.first);
-    free_entries(settler->first_free);
+    slab_done(&settler->entries); /* what was in them is gone with their pages */
     if (settler->json.data != NULL)
         explicit_bzero(settler->json.data, settler->json.cap);
     buffer_done(&settler->json);
@@ -318,12 +307,8 @@ struct settler *settler_free(struct settler *settler)
 
 enum result settler_add(struct settler *settler, struct job *job, const struct outcome *outcome)
 {
-    struct entry *entry = settler->first_free;
+    struct entry *entry = slab_take(&settler->entries);
 
-    if (entry != NULL)
-        settler->first_free = entry->next;
-    else
-        entry = malloc(sizeof *entry);
     if (entry == NULL)
         return RESULT_NO_MEMORY;
     entry->job = job;

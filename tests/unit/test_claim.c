@@ -71,6 +71,7 @@ static void begin_with(const struct link_address *address)
 {
     struct queue_settings settings = test_settings(address);
 
+    job_pool_init(&test.jobs);
     test_server_init(&test.server, test.base, test.dns, &settings);
     test.claimer = claimer_new(&test.server.server, on_claimed, NULL);
     ck_assert_ptr_nonnull(test.claimer);

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""What a job costs the daemon's process: system calls, allocations, instructions; counted, so that none creeps up.
+
+The bounds stand a tenth to a fifth above what was counted (libcurl 7.88 to 8.14); how jobs fall into loop turns moves the counts
+a little, what is done once more a job moves them beyond.
+"""
+
+import unittest
+
+import costs
+from harness import main
+
+# Of libcurl: two polls, two writes (header; body, which it must not be able to send again), one read. Of libevent: the
+# socket watched and unwatched. Of ours: one look for chance. All else (epoll_wait, Redis) is shared by batches.
+MOST_SYSTEM_CALLS = 9.5
+# Buffers that grow once, the lease of a batch. 0.15 counted: nothing is allocated per job.
+MOST_ALLOCATIONS_OF_OURS = 0.5
+# 79 counted with libcurl 7.88: its headers, cJSON's members.
+MOST_ALLOCATIONS_OF_LIBRARIES = 95
+# 180,000 counted, a third of them libcurl's.
+MOST_INSTRUCTIONS = 215000
+
+
+class ProcessCosts(unittest.TestCase):
+    def test_a_job_takes_few_system_calls(self):
+        calls = costs.system_calls_per_job()
+        print(f"{calls['total']:.2f} system calls a job: " + ", ".join(
+            f"{name} {count:.2f}" for name, count in sorted(calls.items()) if count >= 0.01), flush=True)
+        self.assertLess(calls["total"], MOST_SYSTEM_CALLS)
+        self.assertLess(calls.get("write", 0), 0.1, "a line of the log for every job")
+
+    def test_our_own_code_allocates_nothing_per_job(self):
+        allocations = costs.allocations_per_job()
+        print(f"{allocations['program']:.2f} allocations a job, libraries {allocations['libraries']:.1f}", flush=True)
+        self.assertLess(allocations["program"], MOST_ALLOCATIONS_OF_OURS)
+        self.assertGreater(allocations["libraries"], 10, "the counter counts")
+        self.assertLess(allocations["libraries"], MOST_ALLOCATIONS_OF_LIBRARIES)
+
+    def test_a_job_takes_few_instructions(self):
+        count = costs.instructions_per_job()["instructions"]
+        print(f"{count:,.0f} instructions a job", flush=True)
+        self.assertLess(count, MOST_INSTRUCTIONS)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,8 @@
 #define CLOCK_TOLERANCE_MS 2000
 #define SLOW_US            (20 * US_PER_MS)
 #define PINGS              5
+#define PACKING            "hash-max-listpack-value"
+#define PACKED_VALUE_BYTES 512 /* a link of the API has about 240 */
 
 /* The value of `name:` in the text of INFO; "" if there is none. */
 static void info_value(const redisReply *info, const char *name, char value[VALUE_SIZE])
@@ -103,6 +105,28 @@ static void look_at_memory(struct doctor *doctor, const redisReply *info)
     if (share > 0)
         doctor_find(doctor, is_tight ? VERDICT_WARN : VERDICT_OK, "redis.memory",
                     is_tight ? "raise maxmemory" : "", "%.0f %% of maxmemory used", 100 * share);
+}
+
+/*
+ * A link is longer than the 64 bytes that Redis packs by itself; packed, a session with its event
+ * takes 0.9 KB instead of 1.5 (Redis 7.0). Said where the user may ask; no fault where it is not
+ * so.
+ */
+static void look_at_packing(struct doctor *doctor)
+{
+    redisReply *reply = NULL;
+
+    if (dialog_ask(doctor->ctl->dialog, &reply, "CONFIG", "GET", PACKING, NULL) != RESULT_OK)
+        return;
+    const char *value = reply_text(reply_at(reply, 1));
+    bool is_packed = value != NULL && strtoll(value, NULL, 10) >= PACKED_VALUE_BYTES;
+    if (value != NULL)
+        doctor_find(doctor, VERDICT_OK, "redis.packing",
+                    is_packed ? ""
+                              : "to save memory: CONFIG SET " PACKING " 512, and in redis.conf",
+                    PACKING " is %s%s", value,
+                    is_packed ? "" : ": links take 1.7 times the memory that they need");
+    freeReplyObject(reply);
 }
 
 static void look_at_clock(struct doctor *doctor)
@@ -203,6 +227,7 @@ void doctor_look_at_redis(struct doctor *doctor)
         doctor_find(doctor, VERDICT_WARN, "redis.info", "allow INFO to this user: +info", "%s",
                     dialog_why(dialog));
     }
+    look_at_packing(doctor);
     look_at_clock(doctor);
     look_at_latency(doctor);
     look_at_push(doctor);

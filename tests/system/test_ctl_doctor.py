@@ -63,6 +63,14 @@ class Doctor(unittest.TestCase):
             text = ctl.run(world, "doctor", *config, code=1, connect=False).out
             self.assertRegex(text, r"(?m)^fail  api.connection .*\n +what to do: ")
 
+    def test_how_to_save_memory_is_told_and_no_warning(self):
+        with World(redis_options=("--appendonly", "yes"), fake=False) as world:
+            before = doctor(world)["redis.packing"]
+            self.assertEqual(before["verdict"], "ok")
+            self.assertIn("hash-max-listpack-value 512", before["advice"])
+            world.r("CONFIG", "SET", "hash-max-listpack-value", "512")
+            self.assertEqual(doctor(world)["redis.packing"]["advice"], "")
+
     def test_a_certificate_that_is_not_trusted_is_told(self):
         with World(fake=False) as world:
             tls = os.path.join(world.folder, "tls")

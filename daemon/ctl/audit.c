@@ -1,8 +1,37 @@
 /* audit.c - how many jobs are where, and how many ever were. */
 #include "ctl/audit.h"
 
+#include "core/job_check.h"
 #include "ctl/fields.h"
 #include "queue/replies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The queue's head tells when it was enqueued, if its producer said so. */
+static int64_t age_of_job(const redisReply *head, int64_t now_ms)
+{
+    static const struct host_list no_hosts;
+    const struct job_rules rules = {
+        .link_expiry_mins = JOB_LINK_EXPIRY_MIN, .redirect_url = "", .redirect_hosts = &no_hosts};
+    struct job_request request;
+    struct job_refusal refusal;
+
+    if (job_check(reply_text(head), reply_len(head), &rules, &request, &refusal) != RESULT_OK ||
+        request.enqueued_at_unix_ms <= 0)
+        return -1;
+    return now_ms - request.enqueued_at_unix_ms;
+}
+
+/* A record is <jobKey> <attempts> <recoveries> <firstSeenMs> ... */
+static int64_t age_of_record(const redisReply *record, int64_t now_ms)
+{
+    const char *rest = reply_text(record);
+
+    for (int i = 0; i < 3 && rest != NULL; i++)
+        rest = strchr(rest, ' ') == NULL ? NULL : strchr(rest, ' ') + 1;
+    return rest == NULL ? -1 : now_ms - strtoll(rest, NULL, 10);
+}
 
 enum result audit_read(struct dialog *dialog, struct audit *ret_audit)
 {
@@ -31,6 +60,8 @@ enum result audit_read(struct dialog *dialog, struct audit *ret_audit)
         .letters = reply_int(reply_at(reply, 6), 0),
         .last_ready_ms = field_int(stats, "lastReadyMs", 0),
     };
+    ret_audit->oldest_age_ms = age_of_job(reply_at(reply, 8), ret_audit->now_ms);
+    ret_audit->oldest_retry_ms = age_of_record(reply_at(reply, 9), ret_audit->now_ms);
 #define X(name) ret_audit->name = field_int(stats, #name, 0);
     AUDIT_COUNTERS(X)
 #undef X

@@ -29,6 +29,8 @@ struct audit {
     int64_t now_ms; /* of Redis */
     int64_t queue, delayed, leases, in_leases, letters;
     int64_t last_ready_ms; /* 0: never */
+    int64_t oldest_age_ms;   /* of the queue's head, by its enqueuedAtMs; -1: not known */
+    int64_t oldest_retry_ms; /* of the first delayed job, since it was first seen; -1: none */
 #define X(name) int64_t name;
     AUDIT_COUNTERS(X)
 #undef X

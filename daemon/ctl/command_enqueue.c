@@ -128,6 +128,10 @@ static void explain_rest(const struct enqueue *enqueue)
     int64_t pushed = enqueue->skip + enqueue->push.pushed;
     int64_t total = enqueue->source.list.count;
 
+    if (pushed == 0 && enqueue->push.uncertain == 0) {
+        ctl_complain("nothing was pushed");
+        return;
+    }
     if (enqueue->push.uncertain > 0)
         ctl_complain(
             "%" PRId64 " of %" PRId64 " are pushed; of the next %" PRId64

@@ -101,15 +101,19 @@ static enum result read_cell(struct csv *csv, int *ret_end)
     return RESULT_OK;
 }
 
-/* False: the file begins with one byte of a byte order mark and goes on otherwise. */
-static bool skip_byte_order_mark(struct csv *csv)
+/* Passes over the byte order mark of UTF-8. NULL, or what is wrong with the first bytes. */
+static const char *skip_byte_order_mark(struct csv *csv)
 {
     int c = next_byte(csv);
 
+    if (c == 0xfe || c == 0xff)
+        return "the file is UTF-16, as spreadsheets write \"Unicode text\": save it as CSV UTF-8";
     if (c == 0xef)
-        return next_byte(csv) == 0xbb && next_byte(csv) == 0xbf;
+        return next_byte(csv) == 0xbb && next_byte(csv) == 0xbf
+                   ? NULL
+                   : "the file begins with bytes that are no text";
     give_back(csv, c);
-    return true;
+    return NULL;
 }
 
 static enum result read_row(struct csv *csv)
@@ -137,13 +141,16 @@ enum result csv_read_row(struct csv *csv)
 {
     enum result result;
 
-    if (csv->line == 0 && !skip_byte_order_mark(csv)) {
-        csv->line = 1;
-        return fail(csv, "the file begins with bytes that are no text");
+    if (csv->line == 0) {
+        const char *fault = skip_byte_order_mark(csv);
+        if (fault != NULL) {
+            csv->line = 1;
+            return fail(csv, fault);
+        }
     }
     do
         result = read_row(csv);
-    while (result == RESULT_OK && csv->count == 1 && csv->bytes.len == 0);
+    while (result == RESULT_OK && csv->bytes.len == 0);
     return result;
 }
 

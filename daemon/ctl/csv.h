@@ -2,7 +2,7 @@
  * csv.h - reads CSV: quoted cells, doubled quotes, line ends within quotes, CR LF or LF.
  *
  * Comma, semicolon or tab separate; which one is seen in the first line. A byte order mark
- * before it is passed over.
+ * before it is passed over; UTF-16 is told as such.
  *
  * Sources  RFC 4180.
  */
@@ -34,7 +34,7 @@ void csv_init(struct csv *csv, FILE *file);
 void csv_done(struct csv *csv);
 
 /*
- * Reads one row; an empty line is passed over.
+ * Reads one row. One without any text is passed over: spreadsheets leave such below the last.
  *   RESULT_EMPTY    the file is over.
  *   RESULT_INVALID  csv->fault, at csv->line.
  *   RESULT_SYSTEM   it cannot be read: errno.

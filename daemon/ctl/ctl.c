@@ -143,6 +143,16 @@ static void print_help(struct ctl *ctl)
          "configuration, 3 not found, 4 Redis cannot be reached or refuses.");
 }
 
+static enum ctl_exit run_command(struct ctl *ctl, int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(argv[0], commands[i].name) == 0) {
+            ctl->command = commands[i].name;
+            return commands[i].run(ctl, argc - 1, argv + 1);
+        }
+    return ctl_misused(ctl, "there is no command %s", argv[0]);
+}
+
 static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 {
     int leading = 0;
@@ -153,18 +163,16 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
     }
     if (options_read_leading(ctl, argc, argv, &leading) != RESULT_OK)
         return CTL_EXIT_USAGE;
-    if (ctl->wants_help || (leading < argc && strcmp(argv[leading], "help") == 0)) {
+    bool is_help = leading < argc && strcmp(argv[leading], "help") == 0;
+    if (is_help && leading + 1 < argc) /* help COMMAND is COMMAND --help */
+        return run_command(ctl, 2, (char *[]){argv[leading + 1], (char[]){"--help"}, NULL});
+    if (ctl->wants_help || is_help) {
         print_help(ctl);
         return CTL_EXIT_OK;
     }
     if (leading == argc)
         return ctl_misused(ctl, "which command?");
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (strcmp(argv[leading], commands[i].name) == 0) {
-            ctl->command = commands[i].name;
-            return commands[i].run(ctl, argc - leading - 1, argv + leading + 1);
-        }
-    return ctl_misused(ctl, "there is no command %s", argv[leading]);
+    return run_command(ctl, argc - leading, argv + leading);
 }
 
 int ctl_main(int argc, char **argv)

@@ -90,7 +90,9 @@ static enum result tell_columns(const struct csv *csv, const char *path, const c
         terminal_put(stderr, cell, len < 60 ? len : 60);
         fputc('"', stderr);
     }
-    fputs(". What to do: --column NAME, --ref-column NAME\n", stderr);
+    fputs(". What to do: --column NAME, --ref-column NAME; a file of IDs alone: "
+          "authlinkctl enqueue - <FILE\n",
+          stderr);
     return RESULT_INVALID;
 }
 
@@ -133,6 +135,9 @@ static enum result read_rows(struct job_source *source, struct csv *csv, const c
         size_t ref_len = 0;
         const char *id = csv_cell(csv, columns.id, &id_len);
         const char *ref = columns.has_ref ? csv_cell(csv, columns.ref, &ref_len) : "";
+        /* Blanks around a cell are seen by nobody in a spreadsheet, and mean nothing there. */
+        id = text_trim(id, id_len, &id_len);
+        ref = text_trim(ref, ref_len, &ref_len);
         result = add(source, path, csv->line, id, id_len, ref, ref_len);
     }
     if (csv->fault != NULL)

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "core/job_check.h"
 #include "ctl/fields.h"
 #include "ctl/scan.h"
 #include "ctl/stream.h"
@@ -51,40 +50,6 @@ static enum result read_minute(struct dialog *dialog, struct status *status)
             break;
         }
     }
-    return RESULT_OK;
-}
-
-/* The queue's head tells when it was enqueued, if its producer said so. */
-static enum result read_oldest(struct dialog *dialog, struct status *status)
-{
-    static const struct host_list no_hosts;
-    const struct job_rules rules = {
-        .link_expiry_mins = JOB_LINK_EXPIRY_MIN, .redirect_url = "", .redirect_hosts = &no_hosts};
-    const struct keys *keys = dialog_keys(dialog);
-    struct job_request request;
-    struct job_refusal refusal;
-    redisReply *reply = NULL;
-
-    enum result result = dialog_ask(dialog, &reply, "LRANGE", keys->queue, "0", "0", NULL);
-    if (result != RESULT_OK)
-        return result;
-    const redisReply *head = reply_at(reply, 0);
-    if (head != NULL &&
-        job_check(reply_text(head), reply_len(head), &rules, &request, &refusal) == RESULT_OK &&
-        request.enqueued_at_unix_ms > 0)
-        status->oldest_age_ms = status->audit.now_ms - request.enqueued_at_unix_ms;
-    freeReplyObject(reply);
-
-    result = dialog_ask(dialog, &reply, "ZRANGE", keys->delayed, "0", "0", NULL);
-    if (result != RESULT_OK)
-        return result;
-    /* <jobKey> <attempts> <recoveries> <firstSeenMs> ... */
-    const char *rest = reply_text(reply_at(reply, 0));
-    for (int i = 0; i < 3 && rest != NULL; i++)
-        rest = strchr(rest, ' ') == NULL ? NULL : strchr(rest, ' ') + 1;
-    if (rest != NULL)
-        status->oldest_retry_ms = status->audit.now_ms - strtoll(rest, NULL, 10);
-    freeReplyObject(reply);
     return RESULT_OK;
 }
 
@@ -147,22 +112,35 @@ static enum result read_all(struct dialog *dialog, struct status_roster *roster,
     if (result == RESULT_OK)
         result = read_instances(dialog, roster, status);
     if (result == RESULT_OK)
-        result = read_oldest(dialog, status);
-    if (result == RESULT_OK)
         result = read_minute(dialog, status);
     qsort(status->instances, status->instance_count, sizeof status->instances[0],
           compare_instances);
     return result;
 }
 
-/* A pause that is over stays until the next claim takes it away; it holds nobody any more. */
+/* A hold of a key binds the instances that bear it; while none runs, those that will. */
+static bool is_of_no_instance(const struct status *status, const struct status_hold *hold)
+{
+    const char *key_fp = strchr(hold->cause, ':');
+
+    for (size_t i = 0; i < status->instance_count && key_fp != NULL; i++)
+        if (strcmp(field_text(status->instances[i], "keyFp"), key_fp + 1) == 0)
+            return false;
+    return key_fp != NULL && status->instance_count > 0;
+}
+
+/*
+ * Holds that hold nobody any more: of a key that was replaced, and a pause that is over, which
+ * stays until the next claim takes it away.
+ */
 static void drop_ended_holds(struct status *status)
 {
     redisReply *holds = status->holds;
     struct status_hold hold;
 
     for (size_t i = 0; status_hold_at(status, i, &hold);) {
-        if (hold.until_ms == 0 || hold.until_ms > status->audit.now_ms) {
+        bool is_over = hold.until_ms != 0 && hold.until_ms <= status->audit.now_ms;
+        if (!is_over && !is_of_no_instance(status, &hold)) {
             i++;
             continue;
         }
@@ -177,7 +155,7 @@ static void drop_ended_holds(struct status *status)
 enum result status_read(struct dialog *dialog, struct status_roster *roster,
                         struct status *ret_status)
 {
-    *ret_status = (struct status){.oldest_age_ms = -1, .oldest_retry_ms = -1};
+    *ret_status = (struct status){.instance_count = 0};
     enum result result = read_all(dialog, roster, ret_status);
     if (result == RESULT_OK)
         drop_ended_holds(ret_status);

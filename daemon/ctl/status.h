@@ -23,8 +23,6 @@ struct status {
     redisReply *meta;    /* HGETALL */
     redisReply *instances[STATUS_INSTANCES_MAX];
     size_t instance_count;
-    int64_t oldest_age_ms;   /* of the queue's head, by its enqueuedAtMs; -1: not known */
-    int64_t oldest_retry_ms; /* of the first delayed job, since it was first seen; -1: none */
     struct {
         int64_t span_ms; /* how long the minute was, 60,000 at most */
         int64_t ready, reused, failed, requests;

@@ -16,13 +16,13 @@ static void append_jobs(struct buffer *text, const struct status *status)
     int64_t eta_ms = status_eta_ms(status);
 
     buffer_append_format(text, "queue      %" PRId64, status->audit.queue);
-    if (status->oldest_age_ms >= 0)
+    if (status->audit.oldest_age_ms >= 0)
         buffer_append_format(text, "   (its head waits for %s)",
-                             terminal_duration(status->oldest_age_ms, age));
+                             terminal_duration(status->audit.oldest_age_ms, age));
     buffer_append_format(text, "\ndelayed    %" PRId64, status->audit.delayed);
-    if (status->oldest_retry_ms >= 0)
+    if (status->audit.oldest_retry_ms >= 0)
         buffer_append_format(text, "   (the next one was first tried %s ago)",
-                             terminal_duration(status->oldest_retry_ms, retry_age));
+                             terminal_duration(status->audit.oldest_retry_ms, retry_age));
     buffer_append_format(text, "\nin flight  %" PRId64 "\ndead       %" PRId64 "\n",
                          status->audit.in_leases, status->audit.letters);
     buffer_append_format(text, "done in    %s\n\n",
@@ -160,8 +160,8 @@ static void append_rates_json(struct json *json, const struct status *status)
                                                        (double)status->minute.span_ms
                                                  : 0;
 
-    append_known_or_null(json, "oldestAgeMs", status->oldest_age_ms);
-    append_known_or_null(json, "oldestRetryAgeMs", status->oldest_retry_ms);
+    append_known_or_null(json, "oldestAgeMs", status->audit.oldest_age_ms);
+    append_known_or_null(json, "oldestRetryAgeMs", status->audit.oldest_retry_ms);
     append_known_or_null(json, "etaMs", status_eta_ms(status));
     json_open_object(json, "pace");
     json_double(json, "perSec", field_double(status->limiter, "pace", 0));

@@ -35,7 +35,8 @@ struct fleet {
     char state[160];
     uint32_t in_flight;
     uint32_t waiting;
-    int64_t started_ms; /* Redis time; 0: not known yet */
+    char told_key_fp[KEY_FP_LEN + 1]; /* of the key that the hash named last */
+    int64_t started_ms;               /* Redis time; 0: not known yet */
     int64_t progress_ms;
 };
 
@@ -168,6 +169,27 @@ static void on_written(const redisReply *reply, void *user)
         server_react(fleet->server, "instance", reply);
 }
 
+/*
+ * A key that was replaced is refused no longer, so nobody would ever end its hold by a probe.
+ * Should others still bear it, their next refusal begins it anew.
+ */
+static void end_hold_of_old_key(struct fleet *fleet)
+{
+    struct server *server = fleet->server;
+    char cause[sizeof "account:" + KEY_FP_LEN];
+
+    if (strcmp(fleet->told_key_fp, server->key_fp) == 0)
+        return;
+    snprintf(cause, sizeof cause, "account:%s", fleet->told_key_fp);
+    const char *hdel[] = {"HDEL", server->keys.holds, cause};
+    const size_t lens[] = {4, strlen(hdel[1]), strlen(cause)};
+
+    if (fleet->told_key_fp[0] == '\0' ||
+        link_command(server->link, 3, hdel, lens, on_written, fleet) == RESULT_OK)
+        text_copy(fleet->told_key_fp, sizeof fleet->told_key_fp, server->key_fp,
+                  strlen(server->key_fp));
+}
+
 static void write_instance(struct fleet *fleet)
 {
     struct server *server = fleet->server;
@@ -227,10 +249,12 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
                              : server->clock_offset_ms + server->last_reply_us / US_PER_MS;
     if (link_is_up(server->link) && fleet->is_rate_due && fleet->rates_unanswered == 0)
         send_rate(fleet); /* it was refused */
-    if (link_is_up(server->link) && fleet->started_ms != 0)
+    if (link_is_up(server->link) && fleet->started_ms != 0) {
         write_instance(fleet);
-    else if (link_is_up(server->link) && wait_ms > FIRST_WRITE_WAIT_MS)
+        end_hold_of_old_key(fleet);
+    } else if (link_is_up(server->link) && wait_ms > FIRST_WRITE_WAIT_MS) {
         wait_ms = FIRST_WRITE_WAIT_MS;
+    }
     timer_arm(fleet->timer, wait_ms * US_PER_MS);
 }
 

@@ -55,6 +55,10 @@ class Help(unittest.TestCase):
         for piece in ("0 done", "1 failed", "2 wrong words", "3 not found", "4 Redis cannot be reached"):
             self.assertIn(piece, says("--help"))
 
+    def test_help_of_a_command_may_be_asked_for_as_a_command(self):
+        self.assertEqual(says("help", "enqueue"), says("enqueue", "--help"))
+        self.assertEqual(says("help"), says("--help"))
+
     def test_the_version_is_told(self):
         self.assertRegex(says("--version"), r"^authlinkctl \d+\.\d+\.\d+\n$")
 

@@ -58,6 +58,22 @@ class Status(unittest.TestCase):
                 world.r("XADD", "authlink:events", "*", "type", kind, "endUserId", "u", "attempts", attempts)
             self.assertEqual(ctl.run(world, "status", "--json").json["lastMinute"]["requests"], 5)
 
+    def test_a_job_too_long_for_any_reply_does_not_blind_status_and_doctor(self):
+        with World(fake=False) as world:
+            world.push("x" * 2_000_000, "end_usr_1")
+            world.r("ZADD", "authlink:delayed", 1, "y" * 2_000_000)
+            status = ctl.run(world, "status", "--json").json
+            self.assertEqual((status["places"]["queue"], status["oldestAgeMs"], status["oldestRetryAgeMs"]), (2, None, None))
+            self.assertIn("data.law", ctl.run(world, "doctor").out)
+
+    def test_the_hold_of_a_key_that_no_instance_bears_holds_nobody(self):
+        with World(fake=False) as world:
+            world.r("HSET", "authlink:holds", "account:0123456789ab", "1 0 1 1000 - Invalid API key")
+            self.assertEqual(len(ctl.run(world, "status", "--json").json["holds"]), 1, "nobody runs: it may be the key of all")
+            for key_fp, count in (("ba9876543210", 0), ("0123456789ab", 1)):
+                world.r("HSET", "authlink:instance:a@b", "instance", "a", "keyFp", key_fp)
+                self.assertEqual(len(ctl.run(world, "status", "--json").json["holds"]), count)
+
     def test_what_stands_in_redis_cannot_steer_the_terminal(self):
         with World(fake=False) as world:
             world.r("HSET", "authlink:holds", "outage", "1 0 1 1000 - \x1b[31mred\x07\u202e \\x")

@@ -56,6 +56,7 @@ class Holds(unittest.TestCase):
             for daemon in daemons[:2]:
                 daemon.write_key(OTHER_KEY)
                 daemon.signal(signal.SIGHUP)
+            wait_for(lambda: hold(world, "account") is None, "the end of the hold: nobody bears that key any more")
             daemons[2].terminate()
             world.push(*users[pushed:pushed + 50])
             world.wait_idle()

@@ -27,9 +27,14 @@ static const struct {
     {"a quote within a bare cell is text", "a\"b,c\n", "a\"b|c", NULL, 1},
     {"a CR within a line is text", "a\rb\n", "a\rb", NULL, 1},
     {"nothing at all", "", "", NULL, 1},
-    {"quoted and empty", "\"\",\"\"\n", "|", NULL, 1},
+    {"rows of empty cells are passed over and counted", "a,b\n,\n\"\",\"\"\n1,2\n,\n", "a|b/1|2",
+     NULL, 4},
     {"a quote that does not end", "a\n\"b\nc\n", "a", "a quoted cell has no end", 2},
     {"text behind a quote", "a\n\n\"b\"c\n", "a", "something follows a closing quote", 3},
+    {"UTF-16 is told as such",
+     "\xff\xfe"
+     "a",
+     "", "the file is UTF-16, as spreadsheets write \"Unicode text\": save it as CSV UTF-8", 1},
     {"half a byte order mark",
      "\xef\xbb"
      "a\n",

@@ -5,14 +5,17 @@ audit.lua - all the numbers of the conservation law, in one atomic read.
   taken + redriven = ready + reused + dead + delayed now + in leases now;  dead = redriven + removed + letters
 
 KEYS  1 queue  2 delayed  3 leases  4 inflight  5 dead  6 stats   ARGV  1 prefix
-Returns  {nowMs, queue, delayed, leases, jobs in leases, inflight, letters, {counter, value, ...}}
+Returns  {nowMs, queue, delayed, leases, jobs in leases, inflight, letters, {counter, value, ...}, head of the queue,
+          head of delayed}; a head without end would not go through the connection: '' is too long for a job
 Cost     O(leases)
 Caller   daemon/ctl
 ]]
 local QUEUE, DELAYED, LEASES, INFLIGHT, DEAD, STATS = unpack(KEYS)
 
+local LONGEST_HEAD = 8192   -- a job has 4,096 bytes at most, and its record a little more
+
 local refused = missing_right({
-  [QUEUE] = { 'LLEN' }, [DELAYED] = { 'ZCARD' }, [LEASES] = { 'ZRANGE' }, [INFLIGHT] = { 'HLEN' }, [DEAD] = { 'XLEN' },
+  [QUEUE] = { 'LLEN', 'LRANGE' }, [DELAYED] = { 'ZCARD', 'ZRANGE' }, [LEASES] = { 'ZRANGE' }, [INFLIGHT] = { 'HLEN' }, [DEAD] = { 'XLEN' },
   [STATS] = { 'HGETALL' }, [PREFIX .. ':lease:*'] = { 'HLEN' },
 }) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
   [STATS] = 'hash' })
@@ -25,5 +28,12 @@ for _, lease in ipairs(leases) do
   local held = redis.pcall('HLEN', PREFIX .. ':lease:' .. lease)
   in_leases = in_leases + (type(held) == 'number' and held or 0)
 end
+
+local function shown_head(elements)
+  local head = elements[1] or ''
+  return #head <= LONGEST_HEAD and head or ''
+end
+
 return { now_ms, redis.call('LLEN', QUEUE), redis.call('ZCARD', DELAYED), #leases, in_leases, redis.call('HLEN', INFLIGHT),
-  redis.call('XLEN', DEAD), redis.call('HGETALL', STATS) }
+  redis.call('XLEN', DEAD), redis.call('HGETALL', STATS), shown_head(redis.call('LRANGE', QUEUE, 0, 0)),
+  shown_head(redis.call('ZRANGE', DELAYED, 0, 0)) }

@@ -346,7 +346,8 @@ int64_t settler_sent_us(const struct settler *settler)
 
 bool settler_is_behind(const struct settler *settler, int64_t now_us)
 {
-    if (settler->state == SETTLER_REFUSED || settler->waiting.count > BEHIND_COUNT)
+    /* refused, or on its way once more: each repetition would let a claim through */
+    if (settler->refusals > 0 || settler->waiting.count > BEHIND_COUNT)
         return true;
     return settler->state == SETTLER_SENT && now_us - settler->sent_us > BEHIND_US;
 }

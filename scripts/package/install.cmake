@@ -34,6 +34,7 @@ install(FILES tests/tools/conductor-fake/conductor-fake.1 DESTINATION "${CMAKE_I
   COMPONENT fake EXCLUDE_FROM_ALL)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(FILES conf/authlinkd.acl DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(DIRECTORY conf/prometheus conf/grafana DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
 
 # All that the packages need, without the tests.
 add_custom_target(packaged DEPENDS manuals)

@@ -19,7 +19,8 @@ there() { # folder, paths below it
 }
 pages="share/man/man1/authlinkctl.1 share/man/man5/authlinkd.conf.5 share/man/man7/authlinkd-redis.7 share/man/man8/authlinkd.8"
 below="bin/authlinkctl sbin/authlinkd lib/systemd/system/authlinkd.service lib/systemd/system/authlinkd@.service
-  lib/sysusers.d/authlinkd.conf share/doc/authlinkd/README.md $pages"
+  lib/sysusers.d/authlinkd.conf share/doc/authlinkd/README.md share/doc/authlinkd/examples/authlinkd.acl
+  share/doc/authlinkd/examples/prometheus/authlinkd.rules.yml share/doc/authlinkd/examples/grafana/authlinkd.json $pages"
 
 # shellcheck disable=SC2086 # words on purpose
 for case in "system /usr etc" "local /usr/local etc" "own /opt/authlinkd opt/authlinkd/etc"; do

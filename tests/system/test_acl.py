@@ -19,6 +19,8 @@ MAY = {
                ("XREADGROUP", "GROUP", "mail", "one", "COUNT", "1", "STREAMS", "authlink:events", ">"),
                ("XACK", "authlink:events", "mail", "1-1"), ("XPENDING", "authlink:events", "mail"),
                ("PTTL", "authlink:session:end_usr_1")],
+    "clicks": [("LPUSH", "authlink:queue", "end_usr_c"), ("EXISTS", "authlink:session:end_usr_1"),
+               ("HMGET", "authlink:session:end_usr_1", "status", "authFlowUrl", "expiresAtMs", "updatedAtMs")],
     "monitor": [("HGETALL", "authlink:stats"), ("HGETALL", "authlink:holds"), ("HGETALL", "authlink:limiter"),
                 ("LLEN", "authlink:queue"), ("ZCARD", "authlink:delayed"), ("XLEN", "authlink:dead"),
                 ("HGETALL", "authlink:instance:x"), ("SCAN", "0", "MATCH", "authlink:instance:*")],
@@ -39,6 +41,8 @@ MUST_NOT = {
     "mailer": [("HSET", "authlink:session:end_usr_1", "status", "x"), ("DEL", "authlink:session:end_usr_1"),
                ("RPUSH", "authlink:queue", "x"), ("XADD", "authlink:events", "*", "a", "b"), ("HGETALL", "authlink:stats"),
                ("XRANGE", "authlink:dead", "-", "+"), ("SCAN", "0"), ("XDEL", "authlink:events", "1-1")],
+    "clicks": [("LRANGE", "authlink:queue", "0", "-1"), ("HSET", "authlink:session:x", "a", "b"), ("DEL", "authlink:session:end_usr_1"),
+               ("HGET", "authlink:stats", "ready"), ("LPUSH", "authlink:session:x", "x"), ("XRANGE", "authlink:events", "-", "+")],
     "monitor": [("HGETALL", "authlink:session:end_usr_1"), ("HGET", "authlink:session:end_usr_1", "authFlowUrl"),
                 ("HGETALL", "authlink:lease:x"), ("LRANGE", "authlink:queue", "0", "-1"), ("XRANGE", "authlink:dead", "-", "+"),
                 ("RPUSH", "authlink:queue", "x"), ("HSET", "authlink:stats", "ready", "1"), ("DEL", "authlink:stats")],
@@ -118,7 +122,7 @@ class Users(unittest.TestCase):
         self.assertNotIn("change-me", users)
         for line in users.splitlines():
             self.world.r("ACL", "SETUSER", *line.split()[1:])
-        for user in ("daemon", "producer", "mailer", "operator", "monitor"):
+        for user in ("daemon", "producer", "clicks", "mailer", "operator", "monitor"):
             path = os.path.join(folder, user + ".password")
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
             with open(path, encoding="ascii") as file:

@@ -78,6 +78,8 @@ class ClickHandlers(unittest.TestCase):
                 status, link = self.click(port, "end_usr_click")
                 self.assertEqual((status, link), (303, world.session("end_usr_click")["authFlowUrl"]))
                 self.assertEqual(self.click(port, "end_usr_click"), (303, link), "the second click has the same link")
+                for nobody in ("", "favicon.ico", "a/b"):
+                    self.assertEqual(self.click(port, nobody), (404, None), "no ID, no job")
                 self.assertEqual(world.fake.get("counts")["end_usr_click"], 1)
                 self.assertGreater(world.r("LLEN", "authlink:queue"), 9000, "it was served while the others waited")
 
@@ -100,6 +102,20 @@ class Mailer(unittest.TestCase):
                 wait_for(lambda: world.r("XPENDING", "authlink:events", "mailer")[0] == 0, "every event to be acknowledged")
             self.assertEqual(sorted(mail[1] for mail in mails), sorted(users))
             self.assertTrue(all(mail[3] == "https://connect.conductor.is/qbd/aut" for mail in mails), mails)
+
+    def test_a_mailer_that_died_on_the_way_takes_up_what_it_had_in_hand(self):
+        before = 'def send_mail(user, ref, link):\n    raise SystemExit\n'
+        again = 'def send_mail(user, ref, link):\n    print("mail", user)\n'
+        users = {f"end_usr_mail_{n}" for n in range(5)}
+        with World() as world:
+            world.daemon()
+            world.push(*users)
+            world.wait_idle()
+            with Example(world, "mailer.py", PYTHON, world.folder, before) as mailer:
+                mailer.process.wait(60)
+            self.assertEqual(world.r("XPENDING", "authlink:events", "mailer")[0], 5, "it had them all in hand")
+            with Example(world, "mailer.py", PYTHON, world.folder, again) as mailer:
+                self.assertEqual({mailer.line().split()[1] for _ in users}, users)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
--- shared_pace.lua - loads the very pace.lua that goes into Redis.
-local path = os.getenv('PACE_LUA') or 'daemon/queue/lua/pace.lua'
-local file = assert(io.open(path))
-local text = file:read('*a')
-file:close()
-return assert(loadstring(text .. '\nreturn pace', '@' .. path))()
+-- shared_pace.lua - loads the very parts of the pace that go into Redis.
+local parts = {}
+for _, name in ipairs({ 'pace', 'pace_learn' }) do
+  local file = assert(io.open('daemon/queue/lua/' .. name .. '.lua'))
+  parts[#parts + 1] = file:read('*a')
+  file:close()
+end
+return assert(loadstring(table.concat(parts) .. '\nreturn pace', '@pace'))()

@@ -15,6 +15,8 @@ Case     limiter, options   a maker of limiters.lua and its options
          kill_at_sec, kill_count        so many instances die with slots in hand
          latency_sec, latency_sigma, way_sec, way_sigma   log-normal; way: until the limiter sees a request
          stray              share of requests that are refused whatever the rate
+         stall_every_sec, stall_sec     a busy machine: so often (mean; 0: never) nothing gets through for so long
+                            (mean), and then all at once
 Result   share  of the limit that was used      refused  share of 429s (both while measured)
          found  seconds until the first 5 s (or 50 requests) with 95 % used and at most 5 % 429s, or nil
          sent, pace, worst_sec (most accepted or refused requests within one second)
@@ -31,7 +33,8 @@ local MAX_CLAIM = 256
 local SETTLE_AFTER_SEC = 0.050
 
 local DEFAULTS = { per_sec = 0, burst = 1, max_per_sec = 100000, instances = 4, seed = 1, latency_sec = 0.120,
-  latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0, stray = 0 }
+  latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0, stray = 0,
+  stall_every_sec = 0, stall_sec = 0.060 }
 
 local function clock_us(now)
   return EPOCH_US + math.floor(now * 1000000)
@@ -95,14 +98,14 @@ local function new_run(given)
     end
   end
   local run = { case = case, state = pace.load({}), queue = event_queue.new(), dice = random.new(case.seed),
-    limit = case.limit, meter = new_meter(case), instances = {} }
+    limit = case.limit, stalled_until = 0, meter = new_meter(case), instances = {} }
   run.limiter = limiters[case.limiter](case.limit, case.options or {})
   run.wall_offset = 1000 + run.dice.uniform()   -- where the windows lie
   pace.start(run.state, clock_us(0), case.per_sec, case.burst, case.max_per_sec)
   return run
 end
 
-local settle, depart, answer, arrive, claim
+local settle, depart, answer, arrive, claim, stall
 
 function settle(run, now, event)
   local instance = event.instance
@@ -133,6 +136,10 @@ end
 
 -- The request reaches the limiter.
 function arrive(run, now, event)
+  if now < run.stalled_until then
+    run.queue.push(run.stalled_until, event)
+    return
+  end
   local accepted, wait_sec, held_back = false, 1, 0
   if run.case.stray == 0 or run.dice.uniform() >= run.case.stray then
     accepted, wait_sec, held_back = run.limiter.admit(run.wall_offset + now)
@@ -194,6 +201,11 @@ function claim(run, now, event)
   run.queue.push(now + math.max(0.002, wait_sec), event)
 end
 
+function stall(run, now, event)
+  run.stalled_until = now + run.dice.exponential(run.case.stall_sec)
+  run.queue.push(run.stalled_until + run.dice.exponential(run.case.stall_every_sec), event)
+end
+
 local function change(run)
   run.limit = run.case.limit * run.case.change_factor
   run.limiter.set_rate(run.limit)
@@ -208,6 +220,9 @@ function simulation.run(case)
   end
   if case.change_at_sec then
     run.queue.push(case.change_at_sec, { run = change })
+  end
+  if run.case.stall_every_sec > 0 then
+    run.queue.push(run.dice.exponential(run.case.stall_every_sec), { run = stall })
   end
   while true do
     local now, event = run.queue.pop()

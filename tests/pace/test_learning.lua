@@ -57,11 +57,47 @@ check.rows('stray 429s are no verdict on the base', few, function(row)
   check.equal(state.thr, row.refused, '429s of the trial, which goes on')
 end)
 
-check.that('three 429s in a trial are a verdict', function()
-  local state = settled(20)
-  state = support.settle(state, NOW + SEC, trial(state, 60, 3))
+-- Trials of `count` answers, one a second, with so many 429s.
+local function trials(state, count, refusals)
+  for second, refused in ipairs(refusals) do
+    state = support.settle(state, NOW + second * SEC, trial(state, count, refused))
+  end
+  return state
+end
+
+check.that('three 429s in each of three trials are a verdict', function()
+  local state = trials(settled(20), 60, { 3, 3 })
+  check.equal(state.pace, 20, 'pace after two trials')
+  state = trials(state, 60, { 3 })
   check.between(state.pace, 18, 19, 'pace')
   check.equal(state.hi, 20, 'hi')
+end)
+
+check.that('the base is cut by the smallest share of the trials: one of them had a clump of late requests', function()
+  check.between(trials(settled(1000), 1000, { 200, 30, 90 }).pace, 950, 951, 'pace')
+end)
+
+check.that('a clump of late requests now and then leaves the pace, were it every other second', function()
+  local state = settled(500)
+  for _ = 1, 20 do
+    state = trials(state, 500, { 60, 0 })
+    check.between(state.pace, 500, 520, 'pace')
+  end
+end)
+
+check.that('clumps in two of three seconds are too many', function()
+  local state = trials(settled(500, { hi = 510 }), 500, { 60, 60, 0, 60, 60 })
+  check.between(state.pace, 430, 432, 'pace')
+end)
+
+check.that('a quarter refused needs no second trial', function()
+  check.between(trials(settled(100), 100, { 26 }).pace, 72, 73, 'pace')
+end)
+
+check.that('a clump of a quarter of a second is no flood', function()
+  local state = settled(500)
+  state = support.settle(state, NOW, trial(state, 230, 125))
+  check.equal(state.pace, 500, 'pace')
 end)
 
 check.that('one 429 is enough against a probe', function()
@@ -73,7 +109,7 @@ end)
 
 check.that('a free probe that climbed goes back to where it began', function()
   local state = settled(20, { pace = 40, base = 30, hi = 0, proven = 20 })
-  state = support.settle(state, NOW + SEC, trial(state, 20, 14))
+  state = support.settle(state, NOW + SEC, trial(state, 25, 14))
   check.equal(state.pace, 20, 'pace')
   check.equal(state.hi, 40, 'hi')
 end)
@@ -93,8 +129,17 @@ check.that('far too fast is cut by the share that was refused, to an eighth at m
   check.equal(state.pace, 10, 'pace')
 end)
 
+check.that('after a cut of that kind, which may be far too deep, the search goes up boldly', function()
+  local state = settled(80)
+  state = support.settle(state, NOW + SEC, trial(state, 100, 90))
+  check.between(state.pace, 9.9, 10.1, 'pace')
+  local after = NOW + 10 * SEC
+  state = support.settle(state, after, trial(state, 60, 0))
+  check.between(state.pace, 16, 17, 'pace after a clean trial')
+end)
+
 check.that('small cuts that do not help are doubted: 429s that stay at a third of the pace are allowed', function()
-  local state = settled(72, { peak = 100, seen = 900, seen_thr = 18 })
+  local state = settled(72, { peak = 100, seen = 900, seen_thr = 18, strikes = 2, least = 0.04 })
   state = support.settle(state, NOW, trial(state, 100, 4))
   check.between(state.doubt, 0.021, 0.023, 'doubt: 22 of 1000')
   check.between(state.pace, 22, 24, 'pace')
@@ -110,7 +155,7 @@ end)
 
 local remains = { { name = 'none', refused = 0 }, { name = 'a third of them', refused = 10 } }
 check.rows('where a third of the pace draws far fewer 429s the cuts were right', remains, function(row)
-  local state = settled(72, { peak = 100, hi = 75, seen = 900, seen_thr = 66 })
+  local state = settled(72, { peak = 100, hi = 75, seen = 900, seen_thr = 66, strikes = 2, least = 0.09 })
   state = support.settle(state, NOW, trial(state, 100, 9))
   state = support.settle(state, NOW, trial(state, 400, row.refused))
   check.between(state.pace, 63, 66, 'pace')

@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,pace,holds
+-- step flags=allow-oom needs=rights,common,pace,pace_learn,holds
 --[[
 settle.lua - record what became of jobs in hand, and take them out of their leases.
 

@@ -98,7 +98,7 @@ MUST_CHECK enum result link_send(struct link *link, const char *bytes, size_t le
 MUST_CHECK enum result link_command(struct link *link, int argc, const char *const *argv,
                                     const size_t *argv_len, link_on_reply on_reply, void *user);
 
-/* Gives the connection up and makes a new one. May be called from a reply's callback. */
+/* Gives the connection up and makes a new one. May be called from any callback. */
 void link_drop(struct link *link, const char *why);
 
 /* Does not wait any longer if it waits: something changed that kept it from connecting. */

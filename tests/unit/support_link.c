@@ -39,6 +39,8 @@ static void on_down(const char *why, void *user)
     peer.is_down = true;
     peer.downs++;
     snprintf(peer.why, sizeof peer.why, "%s", why);
+    if (peer.is_dropped_again)
+        link_drop(peer.link, "while it waits for the next attempt: nothing");
 }
 
 static bool on_password_wanted(char *target, size_t size, void *user)

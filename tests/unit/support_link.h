@@ -22,6 +22,7 @@ struct peer {
     char greeting[256]; /* the words before the first PING */
     const char *password;
     bool has_no_password;
+    bool is_dropped_again; /* by on_down: while the link surely waits for the next attempt */
     bool is_up;
     bool is_down;
     int ups, downs;

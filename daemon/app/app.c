@@ -198,6 +198,14 @@ static void log_key(const struct app *app)
                  log_str("advice", "it holds another key; take one of the two away"));
 }
 
+/* Messages are lines; as a value of the log the last one's end says nothing. */
+static size_t told_len(const struct buffer *messages)
+{
+    const char *text = buffer_text(messages);
+
+    return messages->len > 0 && text[messages->len - 1] == '\n' ? messages->len - 1 : messages->len;
+}
+
 /* Takes `fresh` up, or says why not. */
 static void take_up(struct app *app, struct settings *fresh)
 {
@@ -207,7 +215,7 @@ static void take_up(struct app *app, struct settings *fresh)
     buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
     if (config_check_reload(&old, fresh, &messages) == RESULT_REFUSED)
         log_warn("config.needs_restart",
-                 log_bytes("settings", buffer_text(&messages), messages.len));
+                 log_bytes("settings", buffer_text(&messages), told_len(&messages)));
     buffer_done(&messages);
 
     app->settings = *fresh;
@@ -242,7 +250,7 @@ static void on_reload_wanted(void *user)
     if (config_load(app->config_path, &fresh, &messages) == RESULT_OK)
         take_up(app, &fresh);
     else
-        log_error("config.kept", log_bytes("why", buffer_text(&messages), messages.len),
+        log_error("config.kept", log_bytes("why", buffer_text(&messages), told_len(&messages)),
                   log_str("now", "the old configuration stays in force"));
     buffer_done(&messages);
     notify_send("READY=1");

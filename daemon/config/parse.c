@@ -321,6 +321,18 @@ enum result parse_complete(const char *path, struct settings *settings,
     return end_reading(&reading);
 }
 
+/* libconfig says in two words what is wrong; what mends it. */
+static const char *syntax_hint(const char *error)
+{
+    if (strcmp(error, "syntax error") == 0)
+        return ", here or just before: texts stand in \"quotes\", a setting ends with ; and a "
+               "group "
+               "with };";
+    if (strcmp(error, "duplicate setting name") == 0)
+        return ": it stands in the file before; change it there, a group is written once";
+    return "";
+}
+
 enum result parse_settings(const char *path, const char *text, struct settings *settings,
                            struct buffer *reterr_messages)
 {
@@ -337,7 +349,8 @@ enum result parse_settings(const char *path, const char *text, struct settings *
         complete(&reading);
     } else {
         begin_fault(&reading, (unsigned int)config_error_line(&config));
-        buffer_append_format(reterr_messages, "%s\n", config_error_text(&config));
+        buffer_append_format(reterr_messages, "%s%s\n", config_error_text(&config),
+                             syntax_hint(config_error_text(&config)));
     }
     config_destroy(&config);
     return end_reading(&reading);

@@ -95,6 +95,9 @@ static const char *read_file(const char *path, bool is_mode_checked, struct secr
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *fault;
 
+    if (fd < 0 && errno == EACCES)
+        return "cannot be read by the user who runs this: of the daemon it needs "
+               "chgrp authlinkd and chmod 640, and folders that it may enter";
     if (fd < 0)
         return strerror(errno);
     if (fstat(fd, &status) != 0)

@@ -82,7 +82,7 @@ static void on_down(const char *why, void *user)
     terminal_escape(&dialog->why, why, strlen(why));
     if (error == why)
         buffer_append_str(&dialog->why, ". Is it running, and is the address right?");
-    else if (advice[0] != '\0')
+    else if (advice[0] != '\0' && strstr(why, advice) == NULL)
         buffer_append_format(&dialog->why, " What to do: %s", advice);
 }
 

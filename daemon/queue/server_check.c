@@ -38,7 +38,8 @@ static bool is_at_least(const char *version, int64_t major, int64_t minor)
     int64_t found_major = 0;
     int64_t found_minor = 0;
 
-    if (text_to_int64(version, major_len, 0, 1000, &found_major) != RESULT_OK || version[major_len] == '\0')
+    if (text_to_int64(version, major_len, 0, 1000, &found_major) != RESULT_OK ||
+        version[major_len] == '\0')
         return false;
     const char *rest = version + major_len + 1;
     if (text_to_int64(rest, strcspn(rest, "."), 0, 1000, &found_minor) != RESULT_OK)
@@ -77,8 +78,10 @@ int server_check_info(const char *info, size_t len)
     if (strcmp(value, "0") == 0) {
         warnings++;
         log_warn("redis.forgets", log_str("appendonly", "no"),
-                 log_str("risk", "a restart of Redis loses jobs that were pushed and links that were made"),
-                 log_str("advice", "CONFIG SET appendonly yes"));
+                 log_str("risk",
+                         "a restart of Redis loses jobs that were pushed and links that were made"),
+                 log_str("advice", "CONFIG SET appendonly yes, and appendonly yes in redis.conf, "
+                                   "else it is off again after a restart"));
     }
     find_value(info, len, "rdb_last_bgsave_status", value);
     if (strcmp(value, "err") == 0) {

@@ -165,6 +165,19 @@ START_TEST(reuse_is_an_event_with_the_sessions_id)
 }
 END_TEST
 
+START_TEST(reused_link_bears_the_ref_of_who_asked_last)
+{
+    store_link("u", 20 * MINUTE_MS, "", 100000);
+    long long ttl_ms = number_of(COMMAND("PTTL", key_of("session:u")));
+    push("{\"endUserId\":\"u\",\"ref\":\"mail\"}");
+    push("u");
+    CLAIM(0);
+    ck_assert_int_eq(counter_value("reused"), 2);
+    ck_assert_str_eq(hash_field("session:u", "ref"), "mail");
+    ck_assert_int_le(number_of(COMMAND("PTTL", key_of("session:u"))), ttl_ms);
+}
+END_TEST
+
 START_TEST(failed_hash_is_no_link)
 {
     store_link("u", 20 * MINUTE_MS, "", 100000);
@@ -222,6 +235,7 @@ int main(void)
     tcase_add_test(tcase, lease_without_a_deadline_gets_one_when_it_is_met);
     tcase_add_loop_test(tcase, valid_link_is_used_again, 0, (int)(sizeof links / sizeof links[0]));
     tcase_add_test(tcase, reuse_is_an_event_with_the_sessions_id);
+    tcase_add_test(tcase, reused_link_bears_the_ref_of_who_asked_last);
     tcase_add_test(tcase, failed_hash_is_no_link);
     tcase_add_test(tcase, foreign_type_under_the_name_of_a_session_is_no_link);
     tcase_add_test(tcase, job_that_came_too_late_leaves_a_failed_hash);

@@ -77,6 +77,14 @@ class Export(unittest.TestCase):
                 self.assertEqual(row["expiresAt"], world.session(row["endUserId"])["expiresAt"])
             self.assertIn("2 links", ended.err)
 
+    def test_a_campaign_has_also_those_whose_link_was_there_before(self):
+        with World() as world:
+            world.daemon()
+            ctl.run(world, "enqueue", "u1", "--wait")
+            self.assertIn("1 reused", ctl.run(world, "enqueue", "u1", "--ref", "spring", "--wait").out)
+            ended = ctl.run(world, "export", "--jsonl", "--ref", "spring")
+            self.assertEqual([(row["endUserId"], row["ref"]) for row in lines(ended)], [("u1", "spring")])
+
     def test_links_are_masked_unless_revealed(self):
         with World(fake=False) as world:
             session(world, "u1")

@@ -135,6 +135,7 @@ class Reload(unittest.TestCase):
                     file.write(text + "\n")
                 daemon.signal(signal.SIGHUP)
                 wait_for(lambda number=number: daemon.log_text().count("config.kept") == number + 1, f"a word on {text}")
+                self.assertNotIn("\\u000a\"", daemon.log_text(), "a value ends with a line end")
             self.assertIn(daemon.config_path + ":1", daemon.log_text())
             world.wait_idle()
             check_all_ready(world, users)

@@ -33,7 +33,8 @@ static const struct {
     {"group that is a list", "rate = ( 5 );", ":2: rate: must be a group"},
     {"setting that is a group", "instance = { name = \"a\"; };",
      ":2: instance: must be a text in double quotes"},
-    {"setting twice", "rate = { burst = 1;\n burst = 2; };", ":3: duplicate setting name"},
+    {"setting twice", "rate = { burst = 1;\n burst = 2; };",
+     ":3: duplicate setting name: it stands in the file before"},
     {"group twice", "rate = { };\nrate = { };", ":3: duplicate setting name"},
     /* numbers */
     {"below the range", "rate = {\n  per_sec = -1.0;\n};",
@@ -106,7 +107,7 @@ static const struct {
     {"comment without an end", "rate = { burst = 2; };\n/* rate\n = { };",
      ":3: the comment that begins"},
     {"text without an end", "instance = \"a;\n", ":2: the text that begins here does not end"},
-    {"no syntax", "rate = {\n burst 2; };", ":3: syntax error"},
+    {"no syntax", "rate = {\n burst 2; };", ":3: syntax error, here or just before"},
     {"group without an end", "rate = { burst = 2;", ":2: syntax error"},
     {"array of several types", "rate = { burst = [1, \"a\"]; };", ":2: mismatched element type"},
 };

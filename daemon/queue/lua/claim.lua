@@ -197,7 +197,11 @@ local function is_reusable(link, request)
   return link.expires_ms - now_ms >= settings.reuseMinShare * request.link_expiry_mins * 60000
 end
 
+-- The session's ref is that of who asked last: by it an export finds also those whose link was there before.
 local function reuse(job, request, link)
+  if request.ref ~= '' then
+    redis.call('HSET', session_key(request.user), 'ref', request.ref)
+  end
   count('reused')
   write_event(EVENTS, settings.eventsKeepMs, 'type', 'reused', 'jobKey', shown_key(job.key), 'endUserId', request.user,
     'ref', request.ref, 'sessionId', link.session_id, 'expiresAtMs', digits(link.expires_ms),

@@ -2,8 +2,8 @@
  * handle.h - the options that every request to the API has.
  *
  * They are set once a handle and target, and stay: a request that follows changes its
- * length only.
- * Sources  reliability.md B2; curl_easy_setopt(3). Needs libcurl 7.76 or newer.
+ * body only.
+ * Sources  reliability.md B2; curl_easy_setopt(3). Needs libcurl 7.80 or newer.
  */
 #ifndef AUTHLINKD_CONDUCTOR_HANDLE_H
 #define AUTHLINKD_CONDUCTOR_HANDLE_H
@@ -20,7 +20,7 @@ struct handle_options {
     const char *ca_file;              /* "": the system's */
     const struct curl_slist *headers; /* borrowed as long as the handle lives */
     int64_t request_timeout_ms;
-    curl_read_callback on_body_wanted; /* the request's body; never asked for twice */
+    curl_prereq_callback on_sending; /* asked each time before the request is sent */
     curl_write_callback on_body;
     curl_write_callback on_header;
     void *user;       /* of the callbacks */

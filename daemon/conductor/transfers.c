@@ -16,7 +16,7 @@ struct transfer {
     CURL *easy;                     /* owns; NULL until a request is to be made, and as target */
     struct transfer_target *target; /* holds a reference: the easy handle has its options */
     struct buffer request;
-    size_t request_read; /* bytes that libcurl took */
+    uint32_t sendings; /* how often libcurl meant to send it */
     struct buffer answer;
     struct headers headers;
     size_t header_bytes;
@@ -33,7 +33,7 @@ struct transfers {
     struct loop *loop; /* owns */
     uint32_t max_running;
     uint32_t running;
-    uint32_t bodies_read;        /* requests that went out since the last look */
+    uint32_t requests_begun;     /* since the last look */
     uint32_t count;              /* of all */
     struct transfer **all;       /* owns */
     struct transfer *first_free; /* in all */
@@ -42,22 +42,24 @@ struct transfers {
 };
 
 /*
- * Gives the body once. Whoever asks for more lost it with a connection and means to send
- * again: refused, whatever libcurl believes of its own state.
+ * A request is sent once. Whoever asks again lost it with a connection and means to send it on
+ * another: refused, for the API may have it.
  */
-static size_t on_read(char *target, size_t size, size_t count, void *user)
+static int on_sending(void *user, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
     struct transfer *transfer = user;
-    size_t left = transfer->request.len - transfer->request_read;
-    size_t len = size * count < left ? size * count : left;
 
-    if (left == 0)
-        return CURL_READFUNC_ABORT;
-    if (transfer->request_read == 0)
-        transfer->pool->bodies_read++;
-    memcpy(target, transfer->request.data + transfer->request_read, len);
-    transfer->request_read += len;
-    return len;
+    (void)peer_ip;
+    (void)own_ip;
+    (void)peer_port;
+    (void)own_port;
+    transfer->sendings++;
+    if (transfer->sendings > 1) {
+        transfer->cut_off = "the connection broke before an answer came";
+        return CURL_PREREQFUNC_ABORT;
+    }
+    transfer->pool->requests_begun++;
+    return CURL_PREREQFUNC_OK;
 }
 
 /* An own cap: libcurl's MAXFILESIZE lets a chunked body pass (reliability.md B2). */
@@ -154,7 +156,7 @@ static bool is_unsent(const struct transfer *transfer)
 {
     long request_bytes = 1;
 
-    return transfer->request_read == 0 &&
+    return transfer->sendings <= 1 &&
            curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK &&
            request_bytes == 0;
 }
@@ -206,19 +208,19 @@ static void on_finished(CURL *easy, CURLcode code, void *user)
     /* The link was in here; the next answer comes later or never. */
     if (transfer->answer.data != NULL)
         explicit_bzero(transfer->answer.data, transfer->answer.cap);
-    /* libcurl 8.14.1 does not forget that a body could not be sent again: each later request
-     * of that handle fails, even after curl_easy_reset() (measured). */
+    /* What libcurl 8.14.1 keeps of a request that it could not send again makes each later one
+     * of that handle fail, even after curl_easy_reset() (measured). */
     if (code != CURLE_OK)
         drop_handle(transfer);
     give_back(pool, transfer);
 }
 
-/* After libcurl has worked: what it has read it has also sent, or will by itself. */
+/* After libcurl has worked: what it has begun it has also sent, or will by itself. */
 static void on_acted(void *user)
 {
     struct transfers *pool = user;
 
-    for (; pool->bodies_read > 0; pool->bodies_read--)
+    for (; pool->requests_begun > 0; pool->requests_begun--)
         hook_reach("request.sent");
 }
 
@@ -258,7 +260,7 @@ static enum result set_target(struct transfer *transfer, struct transfer_target 
         .ca_file = target->ca_file,
         .headers = target->headers,
         .request_timeout_ms = target->timeout_ms,
-        .on_body_wanted = on_read,
+        .on_sending = on_sending,
         .on_body = on_body,
         .on_header = on_header,
         .user = transfer,
@@ -283,7 +285,7 @@ static enum result set_target(struct transfer *transfer, struct transfer_target 
 static enum result prepare(struct transfer *transfer, const struct buffer *body, void *tag)
 {
     transfer->tag = tag;
-    transfer->request_read = 0;
+    transfer->sendings = 0;
     transfer->header_bytes = 0;
     transfer->header_lines = 0;
     transfer->headers_are_over = false;
@@ -294,8 +296,13 @@ static enum result prepare(struct transfer *transfer, const struct buffer *body,
     buffer_reset(&transfer->request);
 
     enum result result = buffer_append(&transfer->request, body->data, body->len);
-    if (result == RESULT_OK && curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                                                (curl_off_t)body->len) != CURLE_OK)
+    CURLcode code = CURLE_OK;
+    if (result ==
+        RESULT_OK) /* the bytes are not copied: they stay until the transfer is used again */
+        code = curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, transfer->request.data);
+    if (result == RESULT_OK && code == CURLE_OK)
+        code = curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
+    if (code != CURLE_OK)
         result = RESULT_NO_MEMORY;
     return result;
 }

@@ -33,7 +33,15 @@ def environment(**more):
 
 
 def redis_words(world):
-    return ["--redis", "unix://" + world.redis.socket_path]
+    """As the operator of conf/authlinkd.acl, unless the world has no such users."""
+    if not world.as_acl_user:
+        return ["--redis", "unix://" + world.redis.socket_path]
+    config_path = os.path.join(world.folder, "operator.conf")
+    with open(config_path, "w", encoding="ascii") as file:
+        file.write(f'conductor = {{ publishable_key = "{harness.PUBLISHABLE_KEY}"; }};\n'
+                   f'redis = {{ url = "redis://authlink-operator@127.0.0.1:{world.redis.port}/0"; '
+                   f'password_file = "{world.acl_password_file("operator")}"; }};\n')
+    return ["--config", config_path]
 
 
 def run(world, *words, stdin="", code=0, env=None, connect=True):

@@ -36,15 +36,10 @@ SERVER = os.environ.get("AUTHLINKD_TEST_SERVER") or "redis-server"  # or valkey-
 PATIENCE_SEC = 60.0  # how long a busy machine may take; a test that passes does not wait for it
 
 
-# AUTHLINKD_TEST_USERS=1: every daemon is the user of conf/authlinkd.acl, unless its test names another. So any test here shows whether these rights are enough for what it does.
-AS_ACL_USER = os.environ.get("AUTHLINKD_TEST_USERS") == "1"
+# Every daemon is the user of conf/authlinkd.acl, unless its world or its test names another: so each test here also
+# shows that these rights are enough for what it does. AUTHLINKD_TEST_USERS=0: the default user, over a unix socket.
+AS_ACL_USER = os.environ.get("AUTHLINKD_TEST_USERS") != "0"
 ACL_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf", "authlinkd.acl")
-
-
-def acl_users():
-    """The users of conf/authlinkd.acl, each as the words behind ACL SETUSER."""
-    with open(ACL_FILE, encoding="ascii") as file:
-        return [line.split()[1:] for line in file if line.startswith("user ")]
 
 
 class RedisError(Exception):
@@ -128,6 +123,8 @@ class Redis:
         self.options = options
         self.socket_path = os.path.join(folder, "redis.sock")
         self.log_path = os.path.join(folder, "redis.log")
+        self.acl_path = os.path.join(folder, "users.acl")
+        shutil.copy(ACL_FILE, self.acl_path)
         self.port = free_port()
         self.start()
 
@@ -135,15 +132,10 @@ class Redis:
         self.process = subprocess.Popen(
             [self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket_path,
              "--dir", self.folder, "--logfile", self.log_path, "--save", "", "--appendonly", "no",
-             "--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000",
+             "--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000", "--aclfile", self.acl_path,
              *self.options, *more],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self._answers, self.server + " to answer")
-        if AS_ACL_USER:
-            client = self.client()
-            for words in acl_users():
-                client("ACL", "SETUSER", *words)
-            client.close()
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -263,13 +255,10 @@ class Daemon:
 
     def redis_settings(self):
         redis = self.world.redis
-        if not AS_ACL_USER:
+        if not self.world.as_acl_user:
             return {"url": "unix://" + redis.socket_path}
-        path = os.path.join(self.world.folder, "acl-password")
-        with open(path, "w", encoding="ascii") as file:
-            file.write("change-me-daemon\n")
-        os.chmod(path, 0o600)
-        return {"url": f"redis://authlink-daemon@127.0.0.1:{redis.port}/0", "password_file": path}
+        return {"url": f"redis://authlink-daemon@127.0.0.1:{redis.port}/0",
+                "password_file": self.world.acl_password_file("daemon")}
 
     def write_config(self, **groups):
         """Groups of settings over those of the world: redis={"url": ...}."""
@@ -283,7 +272,7 @@ class Daemon:
         for source in (self.world.settings, self.settings, groups):
             for group, values in source.items():
                 merged.setdefault(group, {}).update(values)
-        if AS_ACL_USER:
+        if self.world.as_acl_user:
             merged["redis"]["url"] = re.sub(r"^redis://(?!.*@)", "redis://authlink-daemon@", merged["redis"]["url"])
         with open(self.config_path, "w", encoding="utf-8") as file:
             for group, values in merged.items():
@@ -333,7 +322,8 @@ def config_value(value):
 class World:
     """Redis, fake and daemons of one test. Use it as a context manager."""
 
-    def __init__(self, redis_options=(), fake_options=(), settings=None, fake=True):
+    def __init__(self, redis_options=(), fake_options=(), settings=None, fake=True, as_acl_user=AS_ACL_USER):
+        self.as_acl_user = as_acl_user
         self.folder = tempfile.mkdtemp(prefix="authlinkd-test-")
         self.daemons = []
         self.settings = settings or {}
@@ -364,6 +354,13 @@ class World:
         daemon = Daemon(self, instance, **arguments)
         self.daemons.append(daemon)
         return daemon
+
+    def acl_password_file(self, user):
+        path = os.path.join(self.folder, f"password-{user}")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"change-me-{user}\n")
+        os.chmod(path, 0o600)
+        return path
 
     def find_secrets(self):
         leaked = []

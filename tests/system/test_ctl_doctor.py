@@ -21,7 +21,7 @@ def doctor(world, *words, code=0, **arguments):
 
 class Doctor(unittest.TestCase):
     def test_a_sound_house_is_ok_in_every_line(self):
-        with World(redis_options=("--appendonly", "yes")) as world:
+        with World(redis_options=("--appendonly", "yes"), as_acl_user=False) as world:
             daemon = world.daemon()
             wait_for(lambda: ctl.run(world, "status", "--json").json["instances"], "the instance to speak")
             ended = ctl.run(world, "doctor", "--json", "--config", daemon.config_path, connect=False)
@@ -34,7 +34,7 @@ class Doctor(unittest.TestCase):
             self.assertEqual(world.r("EXISTS", "authlink:doctor"), 0, "its own key is gone")
 
     def test_what_is_wrong_has_a_line_with_what_to_do(self):
-        with World() as world:
+        with World(as_acl_user=False) as world:
             daemon = world.daemon(start=False)
             config = ("--config", daemon.config_path)
             rows = (
@@ -72,7 +72,7 @@ class Doctor(unittest.TestCase):
             self.assertEqual(doctor(world)["redis.packing"]["advice"], "")
 
     def test_a_certificate_that_is_not_trusted_is_told(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             tls = os.path.join(world.folder, "tls")
             os.mkdir(tls)
             world.fake = harness.Fake(world.folder, "--tls", tls)
@@ -84,14 +84,14 @@ class Doctor(unittest.TestCase):
             self.assertEqual(found["api.connection"]["verdict"], "ok", found["api.connection"])
 
     def test_without_redis_the_rest_is_looked_at_and_exit_is_4(self):
-        with World() as world:
+        with World(as_acl_user=False) as world:
             daemon = world.daemon(start=False)
             daemon.write_config(redis={"url": "unix:///nowhere/redis.sock"})
             found = doctor(world, "--config", daemon.config_path, code=4, connect=False)
             self.assertEqual((found["redis.connection"]["verdict"], found["api.connection"]["verdict"]), ("fail", "ok"))
 
     def test_with_redis_alone_it_says_what_it_did_not_look_at(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             self.assertIn("--config FILE", doctor(world)["config"]["advice"])
 
 
@@ -99,7 +99,7 @@ class Operator(unittest.TestCase):
     """The user authlink-operator of conf/authlinkd.acl."""
 
     def setUp(self):
-        self.world = World(fake=False)
+        self.world = World(fake=False, as_acl_user=False)
         self.addCleanup(self.world.close)
         with open(ACL, encoding="utf-8") as file:
             for line in file:
@@ -142,7 +142,7 @@ class Operator(unittest.TestCase):
 
 class RedisOverTls(unittest.TestCase):
     def test_the_connection_is_that_of_the_daemon_with_its_trust(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             tls = os.path.join(world.folder, "tls")
             os.mkdir(tls)
             fake = harness.Fake(world.folder, "--tls", tls)  # makes certificates for 127.0.0.1
@@ -161,7 +161,7 @@ class RedisOverTls(unittest.TestCase):
 
 class Adopt(unittest.TestCase):
     def test_a_daemon_of_another_project_works_after_adopt(self):
-        with World() as world:
+        with World(as_acl_user=False) as world:
             world.r("HSET", "authlink:meta", "schema", "1", "publishableKey", "pk_conductor_old")
             daemon = world.daemon()
             world.push("end_usr_1")
@@ -176,13 +176,13 @@ class Adopt(unittest.TestCase):
             self.assertIn("belongs already", ctl.run(world, "adopt", *config, connect=False).out)
 
     def test_data_of_a_newer_schema_is_left_alone(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             world.r("HSET", "authlink:meta", "schema", "99", "publishableKey", "pk_x")
             self.assertIn("install that one", ctl.run(world, "adopt", "pk_x", "--yes", code=1).err)
             self.assertEqual(world.r("HGET", "authlink:meta", "schema"), b"99")
 
     def test_the_key_must_be_known_and_look_like_one(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             self.assertIn("which project", ctl.run(world, "adopt", "--yes", code=2).err)
             self.assertIn("begins with pk_", ctl.run(world, "adopt", "sk_x", "--yes", code=2).err)
 

@@ -123,7 +123,7 @@ class Sources(unittest.TestCase):
             self.assertIn("cannot be opened", ctl.run(world, "enqueue", "--csv", "/nowhere.csv", code=1).err)
 
     def test_options_stand_in_every_job(self):
-        with World(settings={"conductor": {"redirect_hosts": ["app.example.com"]}}) as world:
+        with World(settings={"conductor": {"redirect_hosts": ["app.example.com"]}}, as_acl_user=False) as world:
             daemon = world.daemon(start=False)
             ctl.run(world, "enqueue", "u1", "--ref", 'a "b"', "--force", "--link-expiry-mins", "60", "--redirect-url",
                     "https://app.example.com/x", "--config", daemon.config_path, connect=False)

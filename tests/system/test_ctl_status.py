@@ -93,7 +93,7 @@ class Status(unittest.TestCase):
                 self.assertRegex(ended.err, "cannot work with Redis at .*Is it running")
 
     def test_a_redis_that_refuses_is_exit_4_with_advice(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             world.r("CONFIG", "SET", "requirepass", "secret")
             self.assertIn("set redis.password_file", ctl.run(world, "status", code=4).err)
             world.r("CONFIG", "SET", "requirepass", "")
@@ -119,7 +119,7 @@ class Status(unittest.TestCase):
             self.assertIn(path, ctl.run(world, "status", "--config", path, code=2, connect=False).err)
 
     def test_the_daemons_configuration_is_enough_and_needs_no_key(self):
-        with World() as world:
+        with World(as_acl_user=False) as world:
             daemon = world.daemon(start=False)
             os.remove(daemon.key_path)
             self.assertIn("queue", ctl.run(world, "status", "--config", daemon.config_path, connect=False).out)

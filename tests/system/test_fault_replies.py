@@ -7,7 +7,7 @@ import unittest
 
 from faults import (FaultProxy, LONG, Rule, Watch, check_all_ready, check_law_now, check_one_session_each, end_users,
                     wait_in_flight, wait_ready)
-from harness import RedisError, World, free_port, main, wait_for
+from harness import AS_ACL_USER, RedisError, World, free_port, main, wait_for
 
 SETTINGS = {"rate": {"per_sec": 100.0}, "log": {"level": "notice"}}
 SLOW = ("--latency-ms", "60")
@@ -18,8 +18,8 @@ class Refusal(unittest.TestCase):
     def setUp(self):
         self.users = end_users(150)
 
-    def world(self, *redis_options, fake_options=SLOW):
-        return World(redis_options=redis_options, fake_options=fake_options, settings=SETTINGS)
+    def world(self, *redis_options, fake_options=SLOW, as_acl_user=AS_ACL_USER):
+        return World(redis_options=redis_options, fake_options=fake_options, settings=SETTINGS, as_acl_user=as_acl_user)
 
     def begin(self, world, **arguments):
         daemon = world.daemon(**arguments)
@@ -107,7 +107,7 @@ class Refusal(unittest.TestCase):
             self.finish(world, daemon)
 
     def test_rights_are_taken_away(self):
-        with self.world() as world:
+        with self.world(as_acl_user=False) as world:
             daemon = self.begin(world)
             world.r("ACL", "SETUSER", "default", "-evalsha")
             self.last(daemon, "NOPERM")
@@ -143,7 +143,7 @@ class Refusal(unittest.TestCase):
         return path
 
     def test_a_password_is_changed_in_both_places(self):
-        with self.world() as world:
+        with self.world(as_acl_user=False) as world:
             path = self.write_password(world, "first")
             world.r("CONFIG", "SET", "requirepass", "first")
             daemon = self.begin(world, settings={"redis": {"password_file": path}})
@@ -153,7 +153,7 @@ class Refusal(unittest.TestCase):
             self.assertNotIn("second", daemon.log_text())
 
     def test_a_wrong_password_is_not_tried_again_and_again(self):
-        with self.world() as world:
+        with self.world(as_acl_user=False) as world:
             path = self.write_password(world, "first")
             world.r("CONFIG", "SET", "requirepass", "first")
             daemon = self.begin(world, settings={"redis": {"password_file": path}})
@@ -168,7 +168,7 @@ class Refusal(unittest.TestCase):
             self.finish(world, daemon)
 
     def test_no_password_where_one_is_wanted(self):
-        with self.world() as world:
+        with self.world(as_acl_user=False) as world:
             daemon = self.begin(world)
             self.set_password(world, "first")
             self.last(daemon, "NOAUTH")

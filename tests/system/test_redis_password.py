@@ -88,6 +88,7 @@ class Passwords(unittest.TestCase):
         self.check_done(daemon)
 
     def test_a_password_that_begins_to_be_wanted_is_told_and_given(self):
+        self.world.as_acl_user = False
         daemon = self.start(url=f"redis://127.0.0.1:{self.world.redis.port}")
         self.world.r("CONFIG", "SET", "requirepass", "new-password")
         self.cut()

@@ -64,7 +64,7 @@ class Doctor(unittest.TestCase):
             self.assertRegex(text, r"(?m)^fail  api.connection .*\n +what to do: ")
 
     def test_how_to_save_memory_is_told_and_no_warning(self):
-        with World(redis_options=("--appendonly", "yes"), fake=False) as world:
+        with World(redis_options=("--appendonly", "yes"), fake=False, as_acl_user=False) as world:
             before = doctor(world)["redis.packing"]
             self.assertEqual(before["verdict"], "ok")
             self.assertIn("hash-max-listpack-value 512", before["advice"])

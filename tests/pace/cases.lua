@@ -178,8 +178,9 @@ local function stalls()
       local row = { name = limiter.name .. ', every ' .. every_sec .. ' s' }
       for _, rate in ipairs(rates) do
         local case = case_of(limiter, rate, false, { stall_every_sec = every_sec, way_sec = 0.005, way_sigma = 0.5 })
-        -- stalls every three seconds alone make a small bucket refuse 1 to 2 %
-        case.bar = every_sec == 10 and case.bar or nil
+        -- stalls every three seconds alone make a small bucket refuse 1 to 2 %; a log of 20 is used by 94 %
+        local is_promised = every_sec == 10 and (limiter.limiter ~= 'sliding' or rate >= 100)
+        case.bar = is_promised and case.bar or nil
         table.insert(row, case)
       end
       table.insert(result.rows, row)

@@ -10,7 +10,7 @@ import unittest
 import costs
 from harness import main
 
-# 5.4 to 6 counted. Of libcurl: two polls, one write, one read; up to two by which its socket is watched and unwatched.
+# 5.3 to 7.2 counted. Of libcurl: two polls, one write, one read; up to two by which its socket is watched and unwatched.
 # Of ours: one look for chance. All else (epoll_wait, Redis) is shared by batches.
 MOST_SYSTEM_CALLS = 8.5
 # Buffers that grow once, the lease of a batch. 0.15 counted: nothing is allocated per job.

@@ -1,6 +1,8 @@
 // Makes calls with one of Conductor's own SDKs, one after the other, and writes what each came to.
 //
-// Standard input: {"version": "v11" | "v12", "port": N, "key": text, "calls": [["authSessions.create", argument ...], ...]}
+// Standard input: {"version": "v11" | "v12", "port": N, "key": text, "builtinFetch": true | false,
+//                  "calls": [["authSessions.create", argument ...], ...]}
+// builtinFetch: v12 fetches with Node's own fetch instead of its node-fetch 2.
 // Standard output: one line of JSON a call, {"value": what the SDK returned} or {"error": what it threw}.
 "use strict";
 
@@ -20,7 +22,8 @@ const makers = {
   },
   v12() {
     const Conductor = requireSdk("conductor-node-v12").default;
-    return new Conductor({ apiKey: wanted.key, baseURL: `${origin}/v1` });
+    return new Conductor({ apiKey: wanted.key, baseURL: `${origin}/v1`,
+      fetch: wanted.builtinFetch ? globalThis.fetch : undefined });
   },
 };
 

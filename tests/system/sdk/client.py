@@ -44,9 +44,9 @@ class Sdk:
         self.fake = fake
         self.folder = install()
 
-    def calls(self, *calls, key=SECRET_KEY):
+    def calls(self, *calls, key=SECRET_KEY, builtin_fetch=False):
         """Makes the calls [name, argument ...] one after the other; what each returned or threw."""
-        wanted = {"version": self.version, "port": self.fake.port, "key": key, "calls": calls}
+        wanted = {"version": self.version, "port": self.fake.port, "key": key, "builtinFetch": builtin_fetch, "calls": calls}
         # Nothing of the caller's environment but the path: no keys, no proxies.
         run = subprocess.run(["node", os.path.join(SOURCE, "calls.js")], cwd=self.folder, input=json.dumps(wanted),
                              capture_output=True, text=True, timeout=CALLS_SEC, env={"PATH": os.environ["PATH"]})

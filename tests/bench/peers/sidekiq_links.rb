@@ -52,9 +52,9 @@ class LinkWorker
     life_sec = (Time.iso8601(session['expiresAt']) - Time.iso8601(session['createdAt'])).to_i
     Sidekiq.redis do |redis|
       redis.pipelined do |pipeline|
-        pipeline.mapped_hmset(key, 'status' => 'ready', 'endUserId' => end_user_id, 'sessionId' => session['id'],
-                                   'authFlowUrl' => session['authFlowUrl'], 'createdAt' => session['createdAt'],
-                                   'expiresAt' => session['expiresAt'])
+        pipeline.hset(key, 'status', 'ready', 'endUserId', end_user_id, 'sessionId', session['id'],
+                      'authFlowUrl', session['authFlowUrl'], 'createdAt', session['createdAt'],
+                      'expiresAt', session['expiresAt'])
         pipeline.expire(key, life_sec)
       end
     end

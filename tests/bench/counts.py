@@ -8,4 +8,6 @@ def measure(report, _plan):
     allocations = costs.allocations_per_job()
     report.add("allocations", allocations["program"])
     report.add("allocations_of_libraries", allocations["libraries"])
-    report.add("instructions", costs.instructions_per_job()["instructions"])
+    instructions = costs.instructions_per_job()
+    report.add("instructions", instructions["instructions"])
+    report.add("own_instructions", instructions["own"])

@@ -61,8 +61,25 @@ def allocations_per_job():
 
 
 def read_instructions(world):
+    """Of all, and of the program's own code. A line of cost is `position instructions`; behind `calls=` it is that of the callee."""
+    counts = {"instructions": 0, "own": 0}
+    names, is_own, is_callee = {}, False, False
     with open(path_in(world), encoding="utf-8", errors="replace") as file:
-        return {"instructions": int(re.search(r"^(?:totals|summary): (\d+)", file.read(), re.MULTILINE).group(1))}
+        for line in file:
+            if line.startswith("ob="):  # the name stands at its first place only
+                number, _, name = line[len("ob="):].strip().partition(" ")
+                is_own = "authlinkd" in names.setdefault(number, os.path.basename(name))
+            elif line.startswith("calls="):
+                is_callee = True
+            elif line[0] in "+-*0123456789":
+                cost = 0 if is_callee else int(line.split()[1])
+                counts["instructions"] += cost
+                counts["own"] += cost if is_own else 0
+                is_callee = False
+            elif line.startswith("cob="):
+                number, _, name = line[len("cob="):].strip().partition(" ")
+                names.setdefault(number, os.path.basename(name))
+    return counts
 
 
 def instructions_per_job():

@@ -1,38 +1,56 @@
 """How cost grows: with the queue, the fleet, the requests in flight, the API's time, and TLS."""
 
 import os
+import time
 
 import meter
-from drain import Ground, median_of, run_daemons, watch
+from drain import LOOK_SEC, Drain, Ground, Look, median_of, run_daemons, stored, watch
 from harness import free_port
 from test_redis_tls import Authority
 
 
+SPAN = 20000  # jobs that a cost is taken of, at the least: a short queue is filled again and again, the daemon being warm
+
+
 def drain_queue(length):
-    """All of a queue of this length; for the longest, links are counted by Redis, not one by one."""
+    """All of a queue of this length; links are counted by Redis and requests by the API, for a million are too many to read."""
+    rounds = max(1, SPAN // length)
+    jobs = length * (rounds + 1 if rounds > 1 else 1)
     with Ground() as ground:
-        fill(ground, length)
+        fill(ground, 0, length)
         ground.r("CONFIG", "RESETSTAT")
         daemon = ground.daemon("one", settings={"conductor": {"max_in_flight": 128}, "redis": {"url": ground.redis_url()}})
         drain = watch(ground, lambda: [daemon.process.pid], length, "pexpireat")
+        if rounds > 1:
+            drain = refill(ground, daemon, length, rounds)
         ready = ground.stats()["ready"]
-        if (ready, ground.backlog(), ground.fake.count()) != (length, (0, 0, 0, 0), length):
-            raise AssertionError(f"{ready} of {length} links, {ground.backlog()} left, {ground.fake.count()} requests")
+        if (ready, ground.backlog(), ground.fake.count()) != (jobs, (0, 0, 0, 0), jobs):
+            raise AssertionError(f"{ready} of {jobs} links, {ground.backlog()} left, {ground.fake.count()} requests")
         return drain, meter.redis_memory_mb(ground.r)
 
 
-def fill(ground, length):
-    """A million end users, in Redis itself: the bench is no producer."""
+def refill(ground, daemon, length, rounds):
+    first = Look(ground, [daemon.process.pid], length)
+    for number in range(1, rounds + 1):
+        fill(ground, length * number, length)
+        while stored(ground, "pexpireat") < length * (number + 1):
+            time.sleep(LOOK_SEC)
+    last = Look(ground, [daemon.process.pid], length * (rounds + 1))
+    return Drain(first, last, 0, meter.peak_mb([daemon.process.pid]))
+
+
+def fill(ground, start, length):
+    """End users by the million, in Redis itself: the bench is no producer."""
     script = """for at = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
       redis.call('RPUSH', 'authlink:queue', string.format('end_usr_%07d', at)) end"""
-    for at in range(0, length, 10000):
-        ground.r("EVAL", script, 0, at, min(length, at + 10000))
+    for at in range(start, start + length, 10000):
+        ground.r("EVAL", script, 0, at, min(start + length, at + 10000))
 
 
 def measure_queue(report, plan):
     rows = []
     for length in plan.queues:
-        runs = [drain_queue(length) for _ in range(1 if length > 200000 else 5 if length < 10000 else plan.rounds)]
+        runs = [drain_queue(length) for _ in range(1 if length > 200000 else plan.rounds)]
         drains = [drain for drain, _ in runs]
         rows.append({"queue": length, "jobsPerSec": median_of(drains, "jobs_per_sec"), "cpuUs": median_of(drains, "cpu_us"),
                      "redisUs": median_of(drains, "redis_us"), "peakMb": median_of(drains, "peak_mb"),
@@ -67,8 +85,9 @@ def measure_latency(report, plan):
     rows = []
     for latency_sec in plan.latencies_sec:
         ceiling = 512 / latency_sec if latency_sec else 0
-        jobs = min(plan.jobs, int(ceiling * 6)) if latency_sec else plan.jobs
-        drain = run_daemons(max(jobs, 1024), in_flight=512, ground_options={"latency_sec": latency_sec})
+        # ten full rounds at least, since the first and the last are seen in part only
+        jobs = min(plan.jobs, max(10 * 512, int(6 * ceiling))) if latency_sec else plan.jobs
+        drain = run_daemons(jobs, in_flight=512, ground_options={"latency_sec": latency_sec})
         rows.append({"latencySec": latency_sec, "jobsPerSec": drain.jobs_per_sec, "ceilingPerSec": ceiling,
                      "cpuUs": drain.cpu_us, "peakMb": drain.peak_mb})
     report.add_series("latency", rows)

@@ -12,6 +12,7 @@ from api import Api
 from harness import PATIENCE_SEC, World, wait_for
 
 LOOK_SEC = 0.01
+SLOWEST_PER_SEC = 30  # whoever does less is stuck
 SETTINGS = {"rate": {"per_sec": 100000.0}, "log": {"level": "info"}}
 # As it is delivered, but for what the tests of the house want to see; slow commands are not written down one by one.
 REDIS_OPTIONS = ("--slowlog-log-slower-than", "10000")
@@ -25,7 +26,8 @@ class Ground(World):
     """Redis and the API, both private; the workers come later."""
 
     def __init__(self, settings=None, latency_sec=0, authority=None, redis_options=()):
-        super().__init__(redis_options=(*REDIS_OPTIONS, *redis_options), settings=settings or SETTINGS, fake=False)
+        super().__init__(redis_options=(*REDIS_OPTIONS, *redis_options), settings=settings or SETTINGS, fake=False,
+                         as_acl_user=False)
         try:
             self.fake = Api(self.folder, latency_sec, authority(self.folder) if authority else None)
         except BaseException:
@@ -70,8 +72,9 @@ def stored(ground, command):
     return meter.redis_calls(ground.r).get(command, (0, 0))[0]
 
 
-def watch(ground, pids_of, jobs, command, patience_sec=10 * PATIENCE_SEC):
+def watch(ground, pids_of, jobs, command):
     """Looks until all links are stored. command: the one that sets the expiry of a link."""
+    patience_sec = PATIENCE_SEC + jobs / SLOWEST_PER_SEC
     end_sec = time.monotonic() + patience_sec
     first, polls, done = None, 0, 0
     while done < jobs:

@@ -17,7 +17,10 @@ const redisReply *reply_at(const redisReply *array, size_t index)
 
 int64_t reply_int(const redisReply *reply, int64_t otherwise)
 {
-    return reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : otherwise;
+    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER)
+        return otherwise;
+    return reply->integer >= -REPLY_INT_MAX && reply->integer <= REPLY_INT_MAX ? reply->integer
+                                                                               : otherwise;
 }
 
 static bool is_text(const redisReply *reply)

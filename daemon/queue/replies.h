@@ -12,7 +12,13 @@
 /* Element `index` of an array; NULL if there is none. */
 const redisReply *reply_at(const redisReply *array, size_t index);
 
-/* An integer reply, or `otherwise`. Accepts NULL. */
+/*
+ * No number that a step of ours answers is larger: they are doubles in Lua, and times in Unix ms.
+ * So what comes of one can be turned to microseconds, and added to a time, without an overflow.
+ */
+#define REPLY_INT_MAX INT64_C(1000000000000000)
+
+/* An integer reply within +-REPLY_INT_MAX, or `otherwise`. Accepts NULL. */
 int64_t reply_int(const redisReply *reply, int64_t otherwise);
 
 /* A text reply (bulk or status), "" if it is none. Accepts NULL. May hold NULs: see reply_len(). */

@@ -17,7 +17,7 @@ static void common_options(struct ctl *ctl, struct option_spec target[COMMON_COU
         {"--config", "FILE", OPTION_TEXT, &ctl->config_path, 0, 0,
          "the daemon's configuration (" CTL_DEFAULT_CONFIG ")"},
         {"--redis", "URL", OPTION_TEXT, &ctl->redis_url, 0, 0,
-         "instead of a configuration: redis://[user@]host:port/db or unix://path"},
+         "redis://host:port/db or unix://path: prefix authlink, no password"},
         {"--json", NULL, OPTION_FLAG, &ctl->wants_json, 0, 0, "output for programs, JSON"},
         {"--reveal", NULL, OPTION_FLAG, &ctl->reveals, 0, 0, "show links; they are credentials"},
         {"--yes", NULL, OPTION_FLAG, &ctl->says_yes, 0, 0, "do not ask"},

@@ -273,7 +273,7 @@ class Daemon:
             for group, values in source.items():
                 merged.setdefault(group, {}).update(values)
         if self.world.as_acl_user:
-            merged["redis"]["url"] = re.sub(r"^redis://(?!.*@)", "redis://authlink-daemon@", merged["redis"]["url"])
+            merged["redis"]["url"] = re.sub(r"^(rediss?://)(?!.*@)", r"\1authlink-daemon@", merged["redis"]["url"])
         with open(self.config_path, "w", encoding="utf-8") as file:
             for group, values in merged.items():
                 inner = " ".join(f"{name} = {config_value(value)};" for name, value in values.items())

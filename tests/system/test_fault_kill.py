@@ -8,7 +8,7 @@ import time
 import unittest
 
 from faults import LONG, check_all_ready, check_law_now, check_one_session_each, end_users, extra_sessions, wait_ready
-from harness import World, main, seed
+from harness import World, main, seed, wait_for
 
 KILLS = 1000 if LONG else 100
 JOBS = 20000 if LONG else 2000
@@ -100,6 +100,12 @@ class Kill(unittest.TestCase):
             self.assertLessEqual(len(missed), 0 if LONG else 2, f"points never reached: {missed}")
             self.assertLessEqual(sum(doubled.values()), KILLS * IN_FLIGHT)
 
+    def end_softly(self, daemon, starts):
+        """Its end by SIGTERM and its next start; before the `starts`th it does not listen to signals yet."""
+        wait_for(lambda: daemon.log_text().count("daemon.started") == starts, "the daemon to be there")
+        self.assertEqual(daemon.terminate(), 0)
+        daemon.start()
+
     def test_without_a_crash_nothing_is_doubled(self):
         users = end_users(JOBS // 2)
         with World(settings=SETTINGS, fake_options=FAKE_OPTIONS) as world:
@@ -107,9 +113,7 @@ class Kill(unittest.TestCase):
             world.push(*users, *users[::7])
             for round_number in range(1, 6):
                 wait_ready(world, round_number * len(users) // 10)
-                daemon = daemons[round_number % 2]
-                self.assertEqual(daemon.terminate(), 0)
-                daemon.start()
+                self.end_softly(daemons[round_number % 2], starts=(round_number + 1) // 2)
             world.wait_idle()
             check_law_now(world)
             check_all_ready(world, users)

@@ -36,10 +36,24 @@ class Authority:
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
                       "-keyout", path + ".key", "-out", path + ".csr")
         os.chmod(path + ".key", 0o600)
-        self._openssl("x509", "-req", "-in", path + ".csr", "-CA", self.certificate, "-CAkey", self.key, "-set_serial",
-                      str(abs(hash(name)) + 1), "-extfile", path + ".ext", "-out", path + ".pem",
-                      "-days", "-1" if expired else "1")
+        sign = self._sign_for_the_past if expired else self._sign
+        sign(path, str(abs(hash(name)) + 1))
         return path + ".pem", path + ".key"
+
+    def _sign(self, path, serial):
+        self._openssl("x509", "-req", "-in", path + ".csr", "-CA", self.certificate, "-CAkey", self.key,
+                      "-set_serial", serial, "-extfile", path + ".ext", "-out", path + ".pem", "-days", "1")
+
+    def _sign_for_the_past(self, path, _serial):
+        """The command x509 takes days before now until OpenSSL 3.4 only, and dates from there on; ca takes dates in all."""
+        with open(path + ".cnf", "w", encoding="ascii") as file:
+            file.write(f"[ca]\ndefault_ca = own\n[own]\ndatabase = {path}.index\nnew_certs_dir = {self.folder}\n"
+                       "rand_serial = yes\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
+        with open(path + ".index", "w", encoding="ascii"):
+            pass
+        self._openssl("ca", "-batch", "-notext", "-config", path + ".cnf", "-in", path + ".csr", "-cert", self.certificate,
+                      "-keyfile", self.key, "-extfile", path + ".ext", "-startdate", "20200101000000Z",
+                      "-enddate", "20200102000000Z", "-out", path + ".pem")
 
 
 class Tls(unittest.TestCase):

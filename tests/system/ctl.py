@@ -38,7 +38,7 @@ def redis_words(world):
         return ["--redis", "unix://" + world.redis.socket_path]
     config_path = os.path.join(world.folder, "operator.conf")
     with open(config_path, "w", encoding="ascii") as file:
-        file.write(f'conductor = {{ publishable_key = "{harness.PUBLISHABLE_KEY}"; }};\n'
+        file.write(f'conductor = {{ publishable_key = "{harness.PUBLISHABLE_KEY}"; base_url = "http://127.0.0.1:1/v1"; }};\n'
                    f'redis = {{ url = "redis://authlink-operator@127.0.0.1:{world.redis.port}/0"; '
                    f'password_file = "{world.acl_password_file("operator")}"; }};\n')
     return ["--config", config_path]

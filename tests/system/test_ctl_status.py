@@ -59,7 +59,7 @@ class Status(unittest.TestCase):
             self.assertEqual(ctl.run(world, "status", "--json").json["lastMinute"]["requests"], 5)
 
     def test_a_job_too_long_for_any_reply_does_not_blind_status_and_doctor(self):
-        with World(fake=False) as world:
+        with World(fake=False, as_acl_user=False) as world:
             world.push("x" * 2_000_000, "end_usr_1")
             world.r("ZADD", "authlink:delayed", 1, "y" * 2_000_000)
             status = ctl.run(world, "status", "--json").json

@@ -3,7 +3,6 @@
 #include "ctl/options.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define TEXT_MAX_BYTES 65536
 

@@ -96,7 +96,8 @@ static enum result take_lock(const char *instance, const char *key_prefix, int *
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return RESULT_SYSTEM;
-    if (bind(fd, (const struct sockaddr *)&address, address_len) != 0 || listen(fd, 8) != 0) {
+    if (bind(fd, (const struct sockaddr *)&address, address_len) != 0 ||
+        listen(fd, IDENTITY_ASKERS_MAX) != 0) {
         int saved_errno = errno;
         close(fd);
         errno = saved_errno;
@@ -126,10 +127,12 @@ enum result identity_take(const char *instance, const char *key_prefix,
 
 void identity_answer(const struct identity *identity)
 {
-    int fd;
-
-    while ((fd = accept4(identity->lock_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+    for (int i = 0; i < IDENTITY_ASKERS_MAX; i++) {
+        int fd = accept4(identity->lock_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
         close(fd);
+    }
 }
 
 void identity_done(struct identity *identity)

@@ -17,6 +17,8 @@
 #define HOST_ID_LEN   16
 #define OWNER_MAX_LEN (64 + 1 + HOST_ID_LEN)
 
+#define IDENTITY_ASKERS_MAX 8 /* who ask at once, and are answered at once */
+
 struct identity {
     char host_id[HOST_ID_LEN + 1]; /* hex */
     char owner[OWNER_MAX_LEN + 1];
@@ -35,7 +37,8 @@ MUST_CHECK enum result identity_take(const char *instance, const char *key_prefi
 /*
  * Others that were started have asked whose the lock is (its socket is readable): they have read it
  * from the kernel, and are let go. Unanswered ones would fill the socket's queue, and the next
- * could not ask.
+ * could not ask. Any user of the host may ask, so no more than IDENTITY_ASKERS_MAX are answered in
+ * a call: the others make the socket readable again.
  */
 void identity_answer(const struct identity *identity);
 

@@ -1,11 +1,11 @@
 /* audit.c - how many jobs are where, and how many ever were. */
 #include "ctl/audit.h"
 
+#include "base/text.h"
 #include "core/job_check.h"
 #include "ctl/fields.h"
 #include "queue/replies.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The queue's head tells when it was enqueued, if its producer said so. */
@@ -23,14 +23,21 @@ static int64_t age_of_job(const redisReply *head, int64_t now_ms)
     return now_ms - request.enqueued_at_unix_ms;
 }
 
-/* A record is <jobKey> <attempts> <recoveries> <firstSeenMs> ... */
+/* A record is <jobKey> <attempts> <recoveries> <firstSeenMs> ...; what is none has no age. */
 static int64_t age_of_record(const redisReply *record, int64_t now_ms)
 {
-    const char *rest = reply_text(record);
+    const char *word = reply_text(record);
+    int64_t first_seen_ms = 0;
 
-    for (int i = 0; i < 3 && rest != NULL; i++)
-        rest = strchr(rest, ' ') == NULL ? NULL : strchr(rest, ' ') + 1;
-    return rest == NULL ? -1 : now_ms - strtoll(rest, NULL, 10);
+    for (int i = 0; i < 3; i++) {
+        word = strchr(word, ' ');
+        if (word == NULL)
+            return -1;
+        word++;
+    }
+    if (text_to_int64(word, strcspn(word, " "), 0, now_ms, &first_seen_ms) != RESULT_OK)
+        return -1;
+    return now_ms - first_seen_ms;
 }
 
 enum result audit_read(struct dialog *dialog, struct audit *ret_audit)

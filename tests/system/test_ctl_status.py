@@ -66,6 +66,13 @@ class Status(unittest.TestCase):
             self.assertEqual((status["places"]["queue"], status["oldestAgeMs"], status["oldestRetryAgeMs"]), (2, None, None))
             self.assertIn("data.law", ctl.run(world, "doctor").out)
 
+    def test_a_delayed_record_of_a_stranger_has_no_age(self):
+        with World(fake=False) as world:
+            for first_seen in ("soon", "-5", "-9223372036854775808", "99999999999999999999"):
+                world.r("DEL", "authlink:delayed")
+                world.r("ZADD", "authlink:delayed", 1, f"0000000000000001 0 0 {first_seen} 0 u")
+                self.assertIsNone(ctl.run(world, "status", "--json").json["oldestRetryAgeMs"], first_seen)
+
     def test_the_hold_of_a_key_that_no_instance_bears_holds_nobody(self):
         with World(fake=False) as world:
             world.r("HSET", "authlink:holds", "account:0123456789ab", "1 0 1 1000 - Invalid API key")

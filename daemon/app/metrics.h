@@ -2,9 +2,10 @@
  * metrics.h - what a monitor may ask the daemon: /metrics, /healthz, /readyz.
  *
  *   /metrics  the text of metrics_text.h
- *   /healthz  200 "ok": the loop runs, and work goes on as designed; 503 "stuck": the watchdog
- * starves /readyz   200 "ready": jobs are taken; else 503 and one word: stopping, redis,
- * recovering, foreign, or the hold that binds
+ *   /healthz  200 "ok": the loop runs, and work goes on as designed;
+ *             503 "stuck": the watchdog starves
+ *   /readyz   200 "ready": jobs are taken;
+ *             503 and one word: stopping, redis, recovering, foreign, or the hold that binds
  *
  * Every page is made of what is known already: no request waits for Redis.
  */

@@ -93,11 +93,11 @@ static bool has_whole_head(struct evbuffer *in)
 static void read_request(struct http_connection *connection)
 {
     struct evbuffer *in = bufferevent_get_input(connection->stream);
-    size_t len = evbuffer_get_length(in);
+    char text[HTTP_REQUEST_MAX_BYTES];
 
-    if (has_whole_head(in))
-        answer_request(connection, (const char *)evbuffer_pullup(in, -1), len);
-    else if (len >= HTTP_REQUEST_MAX_BYTES)
+    if (has_whole_head(in)) /* copied: to pull it up takes memory, which may be short */
+        answer_request(connection, text, (size_t)evbuffer_copyout(in, text, sizeof text));
+    else if (evbuffer_get_length(in) >= HTTP_REQUEST_MAX_BYTES)
         answer_short(connection, 431);
 }
 

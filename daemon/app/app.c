@@ -118,6 +118,7 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
     show_status(app);
     feed_watchdog(app, clock_mono_us());
     give_memory_back(app);
+    event_add(app->lock_event, NULL);
 }
 
 static void on_lock_asked(evutil_socket_t fd, short what, void *user)
@@ -126,7 +127,8 @@ static void on_lock_asked(evutil_socket_t fd, short what, void *user)
 
     (void)fd;
     (void)what;
-    identity_answer(&app->identity);
+    if (!identity_answer(&app->identity))
+        event_del(app->lock_event); /* on_tick() looks again */
 }
 
 static void end_loop(struct app *app)

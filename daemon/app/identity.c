@@ -125,14 +125,15 @@ enum result identity_take(const char *instance, const char *key_prefix,
     return RESULT_OK;
 }
 
-void identity_answer(const struct identity *identity)
+bool identity_answer(const struct identity *identity)
 {
     for (int i = 0; i < IDENTITY_ASKERS_MAX; i++) {
         int fd = accept4(identity->lock_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
-            return;
+            return errno == EAGAIN || errno == ECONNABORTED;
         close(fd);
     }
+    return true;
 }
 
 void identity_done(struct identity *identity)

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/result.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define HOST_ID_LEN   16
@@ -38,9 +39,10 @@ MUST_CHECK enum result identity_take(const char *instance, const char *key_prefi
  * Others that were started have asked whose the lock is (its socket is readable): they have read it
  * from the kernel, and are let go. Unanswered ones would fill the socket's queue, and the next
  * could not ask. Any user of the host may ask, so no more than IDENTITY_ASKERS_MAX are answered in
- * a call: the others make the socket readable again.
+ * a call: the others make the socket readable again. False: without a descriptor nobody can be
+ * answered, and the socket stays readable.
  */
-void identity_answer(const struct identity *identity);
+MUST_CHECK bool identity_answer(const struct identity *identity);
 
 void identity_done(struct identity *identity);
 

@@ -2,12 +2,14 @@
 """Who may touch which jobs: one process an instance and host, each host its own leases, each project its own data."""
 
 import os
+import resource
+import socket
 import subprocess
 import sys
 import time
 import unittest
 
-from faults import (Watch, check_all_ready, check_law_now, check_one_session_each, end_users, wait_in_flight,
+from faults import (Watch, check_all_ready, check_law_now, check_one_session_each, cpu_sec, end_users, wait_in_flight,
                     wait_ready)
 from harness import World, main, wait_for
 
@@ -91,6 +93,25 @@ class Identity(unittest.TestCase):
             world.wait_idle()
             check_one_session_each(world, users)
             self.assertEqual(world.stats().get("recovered", 0), 0)
+
+    def test_who_asks_while_no_descriptor_is_left_does_not_make_the_loop_spin(self):
+        with World(settings=SETTINGS) as world:
+            daemon = world.daemon()
+            world.push("end_usr_1")
+            world.wait_idle()
+            pid = daemon.process.pid
+            is_open = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+            least_free = min(set(range(len(is_open) + 1)) - is_open)
+            _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            with socket.socket(socket.AF_UNIX) as asker:
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (least_free, hard))
+                asker.connect(f"\0authlinkd/authlink/{daemon.instance_name}")
+                before = cpu_sec(daemon.process)
+                time.sleep(2)  # what is measured is the time between
+                self.assertLess(cpu_sec(daemon.process) - before, 0.3)
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+                asker.settimeout(60)
+                self.assertEqual(asker.recv(1), b"", "it is let go as soon as one is free")
 
     def test_two_hosts_with_one_instance_name_leave_each_others_jobs_alone(self):
         users = end_users(200)

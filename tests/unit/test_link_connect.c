@@ -116,7 +116,7 @@ START_TEST(reason_to_be_down_is_told_once_while_it_stays_the_same)
     peer_start_link(&address, 5000);
     run_until(peer.base, &peer.is_down);
     run_for_ms(peer.base, 300);
-    ck_assert_int_eq(peer.downs, 1);
+    ck_assert_msg(peer.downs == 1, "%d times, at last: %s", peer.downs, peer.why);
     ck_assert_int_eq(peer.ups, 0);
     close(fd);
 }

@@ -357,9 +357,9 @@ class World:
 
     def acl_password_file(self, user):
         path = os.path.join(self.folder, f"password-{user}")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f"change-me-{user}\n")
-        os.chmod(path, 0o600)
+        if not os.path.exists(path):  # once: a daemon that starts may be reading it
+            with open(path, "w", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(f"change-me-{user}\n")
         return path
 
     def find_secrets(self):

@@ -119,8 +119,8 @@ static void look_at_packing(struct doctor *doctor)
     if (dialog_ask(doctor->ctl->dialog, &reply, "CONFIG", "GET", PACKING, NULL) != RESULT_OK)
         return;
     const char *value = reply_text(reply_at(reply, 1));
-    bool is_packed = value != NULL && strtoll(value, NULL, 10) >= PACKED_VALUE_BYTES;
-    if (value != NULL)
+    bool is_packed = strtoll(value, NULL, 10) >= PACKED_VALUE_BYTES;
+    if (value[0] != '\0')
         doctor_find(doctor, VERDICT_OK, "redis.packing",
                     is_packed ? ""
                               : "to save memory: CONFIG SET " PACKING " 512, and in redis.conf",

@@ -7,11 +7,15 @@
 "use strict";
 
 const { readFileSync } = require("node:fs");
+const http = require("node:http");
 const { createRequire } = require("node:module");
 
 const wanted = JSON.parse(readFileSync(0, "utf8"));
 const requireSdk = createRequire(process.cwd() + "/"); // the folder that npm filled
 const origin = `http://127.0.0.1:${wanted.port}`;
+
+// What Node has by itself since 19; v11 takes Node's own agent, and each request would be a connection in Node 18.
+http.globalAgent = new http.Agent({ keepAlive: true });
 
 const makers = {
   v11() {

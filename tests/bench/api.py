@@ -9,29 +9,14 @@ import re
 import subprocess
 import urllib.request
 
-from harness import free_port, read_tail, wait_for
+from harness import wait_for
+from nginx import Nginx
 
-MODULES = "/usr/lib/nginx/modules"
 HERE = os.path.dirname(os.path.abspath(__file__))
 WRK_SEC = 3
 
 CONFIG = """
-load_module %(modules)s/ndk_http_module.so;
-load_module %(modules)s/ngx_http_lua_module.so;
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log crit;
-events { worker_connections 4096; }
-http {
   access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-  client_body_in_single_buffer on;
-  keepalive_requests 100000000;
   keepalive_timeout 300;
   default_type application/json;
   init_by_lua_block {
@@ -67,33 +52,22 @@ http {
       }
     }
   }
-}
 """
 
 
-class Api:
+class Api(Nginx):
     """A private nginx in the place of the API. authority: of tests/system/test_redis_tls.py; then it speaks TLS only."""
 
     def __init__(self, folder, latency_sec=0, authority=None):
-        self.folder = os.path.join(folder, "nginx")
-        os.mkdir(self.folder)
-        self.port = free_port()
         self.scheme = "https" if authority else "http"
         certificate = "ssl_certificate %s; ssl_certificate_key %s;" % authority.issue("api") if authority else ""
-        path = os.path.join(self.folder, "nginx.conf")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIG % {
-                "modules": MODULES, "port": self.port, "tls": "ssl" if authority else "", "certificate": certificate,
-                "wait": f"ngx.sleep({latency_sec})" if latency_sec else ""})
-        self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", path, "-e", "error.log"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.base_url = f"{self.scheme}://127.0.0.1:{self.port}/v1"
+        super().__init__(folder, CONFIG, tls="ssl" if authority else "", certificate=certificate,
+                         wait=f"ngx.sleep({latency_sec})" if latency_sec else "")
         if not authority:
             wait_for(self._answers, "nginx to answer")
 
     def _answers(self):
-        if self.process.poll() is not None:
-            raise AssertionError("nginx ended:\n" + read_tail(os.path.join(self.folder, "error.log")))
+        self.check()
         try:
             return self.count() >= 0
         except OSError:
@@ -103,11 +77,6 @@ class Api:
         """How many sessions it has answered."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/count", timeout=10) as answer:
             return int(answer.read())
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
 
 
 def wrk(base_url, connections=128, seconds=WRK_SEC):

@@ -6,33 +6,17 @@
 """
 
 import os
-import subprocess
 import sys
 import unittest
 
-from harness import World, free_port, main, read_tail, wait_for
+from harness import World, main, wait_for
+from nginx import Nginx
 from pace_record import LONG, Arrival, Use, end_users, median_use, stop_fleet
 
 MEASURED_SEC = 60 if LONG else 5
 RUNS = 3 if LONG else 1
-MODULES = "/usr/lib/nginx/modules"
 
 CONFIG = """
-load_module %(modules)s/ndk_http_module.so;
-load_module %(modules)s/ngx_http_lua_module.so;
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log error.log crit;
-events { worker_connections 1024; }
-http {
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
-  client_body_in_single_buffer on;
-  keepalive_requests 1000000;
   log_format arrivals '$msec $request_time $status';
   access_log access.log arrivals;
   limit_req_zone $server_name zone=all:1m rate=%(rate)dr/s;
@@ -58,28 +42,17 @@ http {
       }
     }
   }
-}
 """
 
 
-class Nginx:
-    """A private nginx that answers as the API does, in the place of the fake."""
+class Limited(Nginx):
+    """It lets `rate` requests a second pass, and notes each."""
 
     def __init__(self, folder, rate, form):
-        self.folder = os.path.join(folder, "nginx")
-        os.mkdir(self.folder)
-        self.port = free_port()
-        path = os.path.join(self.folder, "nginx.conf")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIG % {"modules": MODULES, "rate": rate, "port": self.port, "form": form})
-        open(os.path.join(self.folder, "access.log"), "xb").close()  # so that it can be read from the first moment
-        self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", path, "-e", "error.log"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+        super().__init__(folder, CONFIG, files=("access.log",), rate=rate, form=form)
 
     def open_log(self):
-        if self.process.poll() is not None:
-            raise AssertionError("nginx ended:\n" + read_tail(os.path.join(self.folder, "error.log")))
+        self.check()
         return open(os.path.join(self.folder, "access.log"), "rb")
 
     def lines(self):
@@ -99,11 +72,6 @@ class Nginx:
         found = [Arrival(round(1e6 * (float(end) - float(took))), int(status)) for end, took, status in self.lines()]
         return sorted(found, key=lambda arrival: arrival.us)
 
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
 
 def run_at(rate, form, per_sec=None):
     """Two instances at a limit they know (or not: per_sec 0)."""
@@ -112,7 +80,7 @@ def run_at(rate, form, per_sec=None):
     settings = {"rate": {"per_sec": float(rate if is_known else per_sec), "max_per_sec": 5000.0},
                 "log": {"level": "info"}}
     with World(settings=settings, fake=False) as world:
-        world.fake = Nginx(world.folder, rate, form)
+        world.fake = Limited(world.folder, rate, form)
         seconds = warm_up_sec + MEASURED_SEC
         world.push(*end_users(rate * 2 * (seconds + 10)))
         world.daemon("one")

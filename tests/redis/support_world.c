@@ -1,6 +1,7 @@
 /* support_world.c - what a test of the steps needs: a clean database, commands, the steps, the law.
  */
 #include "support_world.h"
+#include "run_tests.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,16 +50,12 @@ static void open_clean(void)
 
 int run_suite(Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
-
     server_make_dir(&suite_server);
     server_start(&suite_server);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_tests(suite);
     server_stop(&suite_server);
     server_remove_dir(&suite_server);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }
 
 void add_world(TCase *tcase)

@@ -6,6 +6,7 @@
  * AUTHLINKD_SEED   the seed that an earlier run printed
  * AUTHLINKD_STEPS  how many steps; 3,000 unless told
  */
+#include "run_tests.h"
 #include "support_instance.h"
 #include "support_places.h"
 #include "support_random.h"
@@ -368,10 +369,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
 
     server_make_dir(&server); /* here, so that it is removed whatever becomes of the test */
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = run_tests(suite);
     server_remove_dir(&server);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -1,9 +1,9 @@
 /* test_answer.c - sessions, errors and everything else that an API may answer. */
 #include "conductor/answer.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MIN_MS INT64_C(60000)
@@ -411,10 +411,5 @@ int main(void)
     tcase_add_test(tcase, envelope_is_one_with_any_status);
     tcase_add_test(tcase, long_message_is_cut);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,5 +1,6 @@
 /* test_api_time.c - points in time as the API and HTTP write them. */
 #include "core/api_time.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -219,10 +220,5 @@ int main(void)
     tcase_add_test(tcase, every_day_of_a_century_agrees_with_the_calendar_of_the_system);
     tcase_add_test(tcase, random_bytes_do_no_harm);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,8 +1,8 @@
 /* test_buffer.c - bytes that grow, up to a hard maximum. */
 #include "base/buffer.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 START_TEST(append_beyond_the_maximum_changes_nothing)
 {
@@ -84,10 +84,5 @@ int main(void)
     tcase_add_test(tcase, format_grows_the_buffer);
     tcase_add_test(tcase, format_beyond_the_maximum_changes_nothing);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,9 +1,9 @@
 /* test_cadence.c - when to claim next, and how many: in virtual time. */
 #include "base/clock.h"
 #include "queue/cadence.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define START_US (1000 * US_PER_SEC)
@@ -303,9 +303,5 @@ int main(void)
     tcase_add_test(tcase, single_job_that_was_returned_or_dropped_is_no_failure);
     suite_add_tcase(suite, tcase);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,6 +1,7 @@
 /* test_claim.c - what is sent to claim.lua, and which replies are believed. */
 #include "base/clock.h"
 #include "queue/claim.h"
+#include "run_tests.h"
 #include "support_queue.h"
 #include "support_redis.h"
 
@@ -8,7 +9,6 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -316,10 +316,5 @@ int main(void)
     tcase_add_test(real, real_server_without_memory_hands_out_nothing);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,8 +1,8 @@
 /* test_concurrency.c - how many more jobs an instance may take in hand. */
 #include "core/concurrency.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static const struct {
     const char *name;
@@ -44,10 +44,5 @@ int main(void)
     tcase_add_loop_test(tcase, room_follows_littles_law, 0, sizeof rooms / sizeof rooms[0]);
     tcase_add_test(tcase, first_latency_is_taken_whole_and_later_ones_by_an_eighth);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hooks.h"
 #include "base/text.h"
+#include "run_tests.h"
 #include "support_http.h"
 
 #include <check.h>
@@ -439,10 +440,5 @@ int main(void)
     tcase_add_test(tcase, body_that_cannot_be_made_is_told_from_a_full_pool);
     tcase_add_test(tcase, free_drops_requests_without_an_answer);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

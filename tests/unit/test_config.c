@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "config/compose.h"
 #include "config/config.h"
+#include "run_tests.h"
 #include "support_config.h"
 
 #include <check.h>
@@ -379,10 +380,5 @@ int main(void)
     tcase_add_test(tcase, the_modules_get_what_the_file_says);
     tcase_add_test(tcase, the_password_of_redis_is_read_afresh);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

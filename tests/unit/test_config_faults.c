@@ -1,11 +1,11 @@
 /* test_config_faults.c - what people are told whose configuration file is wrong. */
 #include "base/buffer.h"
 #include "config/config.h"
+#include "run_tests.h"
 #include "support_config.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -280,10 +280,5 @@ int main(void)
     tcase_add_test(tcase, every_fault_of_a_file_is_reported);
     tcase_add_test(tcase, a_spoiled_file_is_taken_or_refused_with_a_message);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

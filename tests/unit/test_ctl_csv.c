@@ -1,9 +1,9 @@
 /* test_ctl_csv.c - the reader of CSV: every form that spreadsheets write, and what is wrong. */
 #include "ctl/csv.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Cells are shown with | between them, rows with /. */
@@ -122,10 +122,5 @@ int main(void)
                         (int)(sizeof files / sizeof files[0]));
     tcase_add_test(tcase, a_row_without_bounds_is_refused);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -3,11 +3,11 @@
 #include "ctl/id_set.h"
 #include "ctl/json.h"
 #include "ctl/terminal.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -137,10 +137,5 @@ int main(void)
     tcase_add_test(tcase, commas_stand_between_members_only);
     tcase_add_test(tcase, ids_are_counted_and_taken_as_often_as_they_came);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

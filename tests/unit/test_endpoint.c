@@ -1,8 +1,8 @@
 /* test_endpoint.c - which base URLs may be given the secret key. */
 #include "conductor/endpoint.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -79,10 +79,5 @@ int main(void)
     tcase_add_loop_test(tcase, base_url_is_checked, 0, sizeof endpoints / sizeof endpoints[0]);
     tcase_add_test(tcase, too_long_is_refused);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

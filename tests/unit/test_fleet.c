@@ -1,6 +1,7 @@
 /* test_fleet.c - what an instance says about itself, about the rate, and about its Redis. */
 #include "queue/fleet.h"
 #include "queue/server_check.h"
+#include "run_tests.h"
 #include "support_queue.h"
 #include "support_redis.h"
 
@@ -208,10 +209,5 @@ int main(void)
     tcase_add_test(real, wrong_rates_of_a_reply_are_passed_over);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

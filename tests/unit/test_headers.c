@@ -1,8 +1,8 @@
 /* test_headers.c - what is read from an answer's header lines. */
 #include "conductor/headers.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Tue, 24 Nov 2026 12:00:00 GMT, and a clock of ours that is three hours off. */
@@ -151,10 +151,5 @@ int main(void)
     tcase_add_loop_test(tcase, fields_are_read, 0, sizeof reads / sizeof reads[0]);
     tcase_add_test(tcase, request_id_has_128_bytes_at_most);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

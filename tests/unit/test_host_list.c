@@ -1,8 +1,8 @@
 /* test_host_list.c - hosts that are allowed, and how their URLs are read. */
 #include "core/host_list.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(a_host_is_found_in_either_case_and_only_whole)
@@ -135,10 +135,5 @@ int main(void)
                         (int)(sizeof urls / sizeof urls[0]));
     tcase_add_test(tcase, a_url_with_a_nul_byte_is_refused);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,6 +1,7 @@
 /* test_http_server.c - what a request meets where memory is short; the rest is in
  * tests/system/test_metrics.py. */
 #include "app/http_server.h"
+#include "run_tests.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -98,13 +99,8 @@ int main(void)
 {
     Suite *suite = suite_create("http_server");
     TCase *tcase = tcase_create("http_server");
-    SRunner *runner = srunner_create(suite);
-
     event_set_mem_functions(allocate, reallocate, free); /* before anything else of libevent */
     tcase_add_test(tcase, a_request_in_pieces_is_answered_where_memory_is_short);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,10 +1,10 @@
 /* test_link.c - commands and replies on a connection to a server that misbehaves. */
+#include "run_tests.h"
 #include "support_link.h"
 
 #include <check.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(commands_are_answered_in_their_order)
@@ -143,11 +143,13 @@ START_TEST(nothing_is_sent_without_a_connection)
     struct link_address address = fake_redis_address(peer.fake);
 
     peer_start_link(&address, 5000);
-    ck_assert_int_eq(link_command(peer.link, 1, words, lens, drop_on_reply, NULL), RESULT_DISCONNECTED);
+    ck_assert_int_eq(link_command(peer.link, 1, words, lens, drop_on_reply, NULL),
+                     RESULT_DISCONNECTED);
     run_until(peer.base, &peer.is_up);
     fake_redis_hang_up(peer.fake);
     run_until(peer.base, &peer.is_down);
-    ck_assert_int_eq(link_command(peer.link, 1, words, lens, drop_on_reply, NULL), RESULT_DISCONNECTED);
+    ck_assert_int_eq(link_command(peer.link, 1, words, lens, drop_on_reply, NULL),
+                     RESULT_DISCONNECTED);
     ck_assert_int_eq(peer.losses, 0);
 }
 END_TEST
@@ -181,10 +183,5 @@ int main(void)
     tcase_add_test(tcase, freed_link_calls_nobody);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

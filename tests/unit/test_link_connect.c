@@ -2,6 +2,7 @@
 #include "support_link.h"
 
 #include "base/clock.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <event2/dns.h>
@@ -274,10 +275,5 @@ int main(void)
     tcase_add_test(real, real_server_wants_its_user_and_password);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,5 +1,6 @@
 /* test_link_tls.c - a connection over TLS: names with several addresses, and files that are wrong.
  */
+#include "run_tests.h"
 #include "support_link.h"
 #include "support_tls.h"
 
@@ -240,10 +241,5 @@ int main(void)
     tcase_add_loop_test(tcase, wrong_file_is_told_by_its_setting, 0,
                         (int)(sizeof wrong_files / sizeof wrong_files[0]));
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

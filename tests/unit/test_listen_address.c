@@ -1,8 +1,8 @@
 /* test_listen_address.c - this host may be listened at, and nothing else. */
 #include "core/listen_address.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LONG_50  "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -90,15 +90,10 @@ int main(void)
 {
     Suite *suite = suite_create("listen_address");
     TCase *tcase = tcase_create("listen_address");
-    SRunner *runner = srunner_create(suite);
-
     tcase_add_loop_test(tcase, address_of_this_host_is_taken, 0,
                         (int)(sizeof taken / sizeof taken[0]));
     tcase_add_loop_test(tcase, any_other_address_is_refused_with_a_reason, 0,
                         (int)(sizeof refused / sizeof refused[0]));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

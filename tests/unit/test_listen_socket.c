@@ -1,5 +1,6 @@
 /* test_listen_socket.c - a socket and its file: whose it is, and what becomes of it. */
 #include "app/listen_socket.h"
+#include "run_tests.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -170,8 +171,6 @@ int main(void)
 {
     Suite *suite = suite_create("listen_socket");
     TCase *tcase = tcase_create("listen_socket");
-    SRunner *runner = srunner_create(suite);
-
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, socket_file_is_for_owner_and_group_and_goes_with_the_socket);
     tcase_add_test(tcase, file_that_a_dead_process_left_is_replaced);
@@ -182,8 +181,5 @@ int main(void)
     tcase_add_loop_test(tcase, loopback_is_listened_at_and_a_port_in_use_is_refused, 0,
                         (int)(sizeof families / sizeof families[0]));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

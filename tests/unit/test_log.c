@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/text.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <cjson/cJSON.h>
@@ -240,10 +241,5 @@ int main(void)
     tcase_add_test(tcase, random_values_leave_one_line);
     tcase_add_test(tcase, errno_survives);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -2,10 +2,10 @@
 #include "app/metrics_text.h"
 #include "base/clock.h"
 #include "queue/survey.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NOW_US (1000 * US_PER_SEC)
@@ -321,8 +321,6 @@ int main(void)
 {
     Suite *suite = suite_create("metrics_text");
     TCase *tcase = tcase_create("metrics_text");
-    SRunner *runner = srunner_create(suite);
-
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, each_family_has_help_and_type_and_no_series_comes_twice);
     tcase_add_test(tcase, every_text_ends_far_below_its_bound);
@@ -340,8 +338,5 @@ int main(void)
     tcase_add_loop_test(tcase, readiness_names_the_first_obstacle, 0,
                         (int)(sizeof obstacles / sizeof obstacles[0]));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,8 +1,8 @@
 /* test_outcome.c - every answer has its outcome, and every outcome its bounds. */
 #include "core/outcome.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct retry_policy policy = {
@@ -238,10 +238,5 @@ int main(void)
     tcase_add_test(tcase, what_was_never_tried_is_returned_with_the_reason);
     tcase_add_test(tcase, kinds_and_signals_have_the_words_of_the_steps);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,5 +1,6 @@
 /* test_pacer.c - jobs come at their slots, and in their order. */
 #include "core/pacer.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -180,10 +181,5 @@ int main(void)
     tcase_add_test(tcase, the_jobs_of_a_lease_come_out_and_the_others_keep_their_order);
     tcase_add_test(tcase, it_does_what_looking_through_all_of_them_does);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,11 +1,11 @@
 /* test_queue.c - our side of Redis as app/ sees it, with a real server. */
 #include "base/clock.h"
+#include "run_tests.h"
 #include "support_app.h"
 
 #include <check.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -297,10 +297,5 @@ int main(void)
     tcase_add_test(tcase, two_queues_share_the_work_and_no_job_twice);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

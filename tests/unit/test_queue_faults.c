@@ -1,5 +1,6 @@
 /* test_queue_faults.c - our side of Redis, with a real server that is treated badly. */
 #include "base/clock.h"
+#include "run_tests.h"
 #include "support_app.h"
 
 #include <check.h>
@@ -348,10 +349,5 @@ int main(void)
     tcase_add_test(killed, server_that_is_killed_and_comes_back_empty_is_worked_with_again);
     tcase_set_timeout(killed, 60);
     suite_add_tcase(suite, killed);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

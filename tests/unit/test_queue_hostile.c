@@ -5,6 +5,7 @@
 #include "support_app.h"
 
 #include "base/clock.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -171,10 +172,5 @@ int main(void)
     tcase_add_loop_test(tcase, any_answer_is_survived_and_no_outcome_is_lost, 0, 3);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

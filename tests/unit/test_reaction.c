@@ -1,8 +1,8 @@
 /* test_reaction.c - one table from an error reply to what is done about it. */
 #include "queue/reaction.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Texts as Redis 7.0.15, 8.0.2 and Valkey 8.1.1 send them (reliability.md D2). */
@@ -33,7 +33,8 @@ static const struct {
      "password_file"},
     {"NOPERM this user has no permissions to run the 'evalsha' command", REACTION_CONFIGURATION,
      "authlinkd.acl"},
-    {"NOPERM authlink: the Redis user lacks a right; run ACL SETUSER <user> +hincrby ~authlink:stats",
+    {"NOPERM authlink: the Redis user lacks a right; run ACL SETUSER <user> +hincrby "
+     "~authlink:stats",
      REACTION_CONFIGURATION, "authlinkd.acl"},
     {"MOVED 3999 127.0.0.1:6381", REACTION_RECONNECT, "node"},
     {"ASK 3999 127.0.0.1:6381", REACTION_RECONNECT, "node"},
@@ -99,10 +100,5 @@ int main(void)
     tcase_add_test(tcase, word_that_is_cut_off_is_no_word);
     tcase_add_test(tcase, advice_stands_behind_the_first_line_as_far_as_there_is_room);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,5 +1,6 @@
 /* test_reap.c - names of leases, and the roll call: which are ours, strays, lost. */
 #include "queue/roll_call.h"
+#include "run_tests.h"
 #include "support_queue.h"
 
 #include <check.h>
@@ -201,10 +202,5 @@ int main(void)
     tcase_add_test(tcase, more_strays_than_one_reap_can_name_hide_no_lease_in_hand);
     tcase_add_test(tcase, lease_ends_with_its_last_job);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,8 +1,8 @@
 /* test_redact.c - sentences of others, made fit for logs. */
 #include "conductor/redact.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -84,10 +84,5 @@ int main(void)
     tcase_add_test(tcase, text_that_does_not_fit_is_cut_with_dots);
     tcase_add_test(tcase, cut_shows_no_start_of_a_key);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

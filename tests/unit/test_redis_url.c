@@ -1,8 +1,8 @@
 /* test_redis_url.c - redis.url, taken apart. */
 #include "config/redis_url.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LONG_PATH                                                                                  \
@@ -100,10 +100,5 @@ int main(void)
     tcase_add_loop_test(tcase, wrong_url_is_refused_with_a_reason_that_does_not_repeat_it, 0,
                         sizeof wrong / sizeof wrong[0]);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

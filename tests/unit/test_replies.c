@@ -1,8 +1,8 @@
 /* test_replies.c - numbers in replies of Redis. */
 #include "queue/replies.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static const struct {
     const char *name;
@@ -43,9 +43,5 @@ int main(void)
                         (int)(sizeof numbers / sizeof numbers[0]));
     tcase_add_test(tcase, missing_number_is_the_other_one);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #define MINUTE_US (60 * US_PER_SEC)
 
@@ -37,12 +37,7 @@ int main(void)
 {
     Suite *suite = suite_create("report");
     TCase *tcase = tcase_create("report");
-    SRunner *runner = srunner_create(suite);
-
     tcase_add_test(tcase, totals_outlive_the_minute_and_counts_do_not);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

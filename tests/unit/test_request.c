@@ -1,9 +1,9 @@
 /* test_request.c - the body of POST /v1/auth-sessions, byte by byte. */
 #include "conductor/request.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -85,10 +85,5 @@ int main(void)
     tcase_add_test(tcase, longest_job_fits);
     tcase_add_test(tcase, body_that_does_not_fit_is_an_error);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

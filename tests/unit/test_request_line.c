@@ -1,5 +1,6 @@
 /* test_request_line.c - what a scraper may say first. */
 #include "app/request_line.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -101,16 +102,11 @@ int main(void)
 {
     Suite *suite = suite_create("request_line");
     TCase *tcase = tcase_create("request_line");
-    SRunner *runner = srunner_create(suite);
-
     tcase_add_loop_test(tcase, request_line_is_taken_apart, 0,
                         (int)(sizeof taken / sizeof taken[0]));
     tcase_add_loop_test(tcase, what_is_no_request_line_is_refused, 0,
                         (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(tcase, any_bytes_are_taken_or_refused);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

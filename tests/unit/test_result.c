@@ -1,8 +1,8 @@
 /* test_result.c - every result has a text of its own. */
 #include "base/result.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const enum result results[] = {
@@ -38,10 +38,5 @@ int main(void)
     tcase_add_test(tcase, every_result_has_a_text_of_its_own);
     tcase_add_test(tcase, a_number_that_is_no_result_has_a_text_too);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,8 +1,8 @@
 /* test_retry.c - back-off with full jitter, and its end. */
 #include "core/retry.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static const struct retry_policy policy = {.max_attempts = 12,
                                            .give_up_after_ms = 86400000,
@@ -66,10 +66,5 @@ int main(void)
     tcase_add_test(tcase, doubling_never_overflows);
     tcase_add_test(tcase, it_is_over_by_attempts_or_by_age);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

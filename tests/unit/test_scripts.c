@@ -1,5 +1,6 @@
 /* test_scripts.c - steps called by their digests. */
 #include "queue/scripts.h"
+#include "run_tests.h"
 #include "support_queue.h"
 #include "support_redis.h"
 
@@ -237,10 +238,5 @@ int main(void)
     tcase_add_test(real, every_step_can_be_loaded);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

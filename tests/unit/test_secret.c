@@ -1,6 +1,7 @@
 /* test_secret.c - where secrets are found, and how they are held. */
 #include "base/buffer.h"
 #include "config/secret.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -267,10 +268,5 @@ int main(void)
     tcase_add_test(tcase, it_is_kept_out_of_core_dumps);
     tcase_add_test(tcase, free_takes_null);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,6 +1,7 @@
 /* test_settle.c - outcomes are kept until Redis has them, and are told once. */
 #include "base/clock.h"
 #include "queue/settle.h"
+#include "run_tests.h"
 #include "support_queue.h"
 #include "support_redis.h"
 
@@ -8,7 +9,6 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DONE  "*5\r\n:1700000000000\r\n$4\r\ndone\r\n*0\r\n*0\r\n$9\r\n10 1 5 10\r\n"
@@ -440,10 +440,5 @@ int main(void)
     tcase_add_test(real, real_server_without_memory_takes_outcomes);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,10 +1,10 @@
 /* test_slab.c - objects of one size: kept apart, used again, given back to the system. */
 #include "base/slab.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -195,10 +195,5 @@ int main(void)
     tcase_add_test(tcase, without_memory_there_is_no_object_and_those_in_use_stay);
     tcase_add_test(tcase, the_end_ends_all_and_the_slab_may_be_used_again);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

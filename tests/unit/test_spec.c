@@ -3,6 +3,7 @@
 #include "config/config.h"
 #include "config/redis_url.h"
 #include "config/spec.h"
+#include "run_tests.h"
 #include "support_config.h"
 
 #include <check.h>
@@ -340,10 +341,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_redis_url_is_taken_apart, 0, ROWS(sound_urls));
     tcase_add_loop_test(tcase, a_wrong_redis_url_is_refused, 0, ROWS(bad_urls));
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -4,12 +4,12 @@
 #include "support_redis.h"
 
 #include "base/clock.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -203,10 +203,5 @@ int main(void)
                         (int)(sizeof malformed / sizeof malformed[0]));
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,9 +1,9 @@
 /* test_text.c - small work on texts that came from outside. */
 #include "base/text.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(a_copy_that_does_not_fit_says_so_and_is_ended)
@@ -157,10 +157,5 @@ int main(void)
     tcase_add_test(tcase, trimming_takes_blanks_from_both_ends);
     tcase_add_test(tcase, a_text_begins_with_its_prefix);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -2,6 +2,7 @@
 #include "conductor/transfers.h"
 
 #include "conductor/transfer_target.h"
+#include "run_tests.h"
 #include "support_client.h"
 #include "support_http.h"
 
@@ -354,10 +355,5 @@ int main(void)
     tcase_add_test(tcase, free_drops_what_runs_without_a_call);
     tcase_add_test(tcase, many_requests_share_few_connections);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

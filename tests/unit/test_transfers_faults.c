@@ -1,11 +1,11 @@
 /* test_transfers_faults.c - what a peer may do with a request that it has read. */
 #include "conductor/transfers.h"
+#include "run_tests.h"
 
 #include "support_client.h"
 #include "support_http.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SHORT_MS 300
@@ -142,10 +142,5 @@ int main(void)
     tcase_add_loop_test(tcase, end_is_told_once_and_as_it_was, 0,
                         sizeof reactions / sizeof reactions[0]);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

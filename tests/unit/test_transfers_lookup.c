@@ -1,12 +1,12 @@
 /* test_transfers_lookup.c - a name service that does not answer. */
 #include "conductor/transfers.h"
+#include "run_tests.h"
 
 #include "support_client.h"
 
 #include <check.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Under the mutex. */
@@ -92,10 +92,5 @@ int main(void)
     tcase_add_test(tcase, lookup_that_hangs_does_not_hold_the_loop_at_the_deadline);
     tcase_add_test(tcase, free_does_not_wait_for_a_lookup);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,12 +1,12 @@
 /* test_transfers_tls.c - whom the client trusts, and what it says when it does not. */
 #include "conductor/transfers.h"
+#include "run_tests.h"
 
 #include "support_client.h"
 #include "support_http.h"
 #include "support_tls.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LONG_MS 30000
@@ -173,10 +173,5 @@ int main(void)
     tcase_add_test(tcase, post_on_a_connection_that_dies_is_not_sent_again_over_tls);
     tcase_add_test(tcase, target_without_ca_file_trusts_the_system_only);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

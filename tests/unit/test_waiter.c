@@ -1,13 +1,13 @@
 /* test_waiter.c - the peek sees a job, takes none, and is quiet while nothing comes. */
 #include "base/clock.h"
 #include "queue/waiter.h"
+#include "run_tests.h"
 #include "support_queue.h"
 #include "support_redis.h"
 
 #include <check.h>
 #include <event2/dns.h>
 #include <event2/event.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -229,10 +229,5 @@ int main(void)
     tcase_add_test(real, real_push_wakes_everyone_who_waits);
     tcase_set_timeout(real, 60);
     suite_add_tcase(suite, real);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -1,6 +1,7 @@
 /* test_fake_http_request.c - requests that arrive in pieces, and bytes that are none. */
 #include "chance.h"
 #include "http_request.h"
+#include "run_tests.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -161,10 +162,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_body_over_the_maximum_is_413_before_it_has_come, 0, 4);
     tcase_add_loop_test(tcase, damaged_requests_do_no_damage, 1, 4);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -2,9 +2,9 @@
 #include "base/clock.h"
 #include "chance.h"
 #include "limiter.h"
+#include "run_tests.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #define START_US   (INT64_C(1000) * US_PER_SEC)
 #define FLOOD_SEC  900
@@ -170,10 +170,5 @@ int main(void)
     tcase_add_test(tcase, rate_zero_lets_everything_through);
     tcase_add_test(tcase, a_log_forgets_when_its_size_changes);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(suite);
 }

@@ -107,7 +107,7 @@ START_TEST(idle_queue_is_quiet)
     run_for_ms(app.base, 100);
     app_ask("CONFIG RESETSTAT");
     run_for_ms(app.base, 2500);
-    int written = app_count_calls("pexpire"); /* :instance, by its step */
+    long long written = app_count_calls("pexpire"); /* :instance, by its step */
     ck_assert_int_le(written, 1);
     ck_assert_int_le(app_count_calls("evalsha") - written, 2); /* a reap or two, no claim */
     ck_assert_int_le(app_count_calls("blmove"), 1);

@@ -51,7 +51,7 @@ void cadence_note_sent(struct cadence *cadence, int64_t now_us)
 
 void cadence_note_jobs(struct cadence *cadence, uint64_t seq, size_t jobs, int64_t queue_len)
 {
-    cadence->is_hungry = jobs > 0 || queue_len > 0;
+    cadence->is_hungry = queue_len > 0;
     cadence->refusals = 0;
     if (jobs > 0)
         own_network_handed_out(&cadence->network, seq);

@@ -40,7 +40,11 @@ int64_t cadence_idle_since_us(const struct cadence *cadence, int64_t now_us);
 /* A claim was sent. */
 void cadence_note_sent(struct cadence *cadence, int64_t now_us);
 
-/* Claim `seq` handed out `jobs` jobs, and left `queue_len` elements in the queue. */
+/*
+ * Claim `seq` handed out `jobs` jobs, and left `queue_len` elements in the queue. If none is left,
+ * a push tells of the next: another claim would find nothing, and the links of these jobs would
+ * wait behind it.
+ */
 void cadence_note_jobs(struct cadence *cadence, uint64_t seq, size_t jobs, int64_t queue_len);
 
 /* No slot, a hold, foreign data: come again after `wait_ms`, and a random share (0..1) of a tenth.

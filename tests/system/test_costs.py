@@ -39,6 +39,22 @@ class Costs(unittest.TestCase):
             inside = sum(count for name, count in counts.items() if name not in DAEMON_COMMANDS and name != "rpush")
             self.assertLess(inside / JOBS, 12, counts)
 
+    def test_a_job_that_comes_alone_costs_one_claim_and_one_settle(self):
+        alone = 20
+        with World(settings={"log": {"level": "notice"}}) as world:
+            world.daemon()
+            world.push("end_usr_first")
+            wait_for(lambda: world.session("end_usr_first"), "the first link")
+            world.r("CONFIG", "RESETSTAT")
+            for number in range(alone):
+                world.push(f"end_usr_{number}")
+                wait_for(lambda user=f"end_usr_{number}": world.session(user), "its link")
+            counts = calls(world)
+            self.assertEqual(counts["rpush"], alone)
+            # each claim that gets slots asks once how long the queue is, each settle keeps its number once
+            self.assertLessEqual(counts["llen"], 1.2 * alone, counts)
+            self.assertLessEqual(counts["set"], 1.2 * alone, counts)
+
     def test_an_idle_daemon_sends_at_most_two_commands_a_second(self):
         with World(settings={"log": {"level": "notice"}}) as world:
             world.daemon()

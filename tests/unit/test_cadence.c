@@ -40,16 +40,20 @@ START_TEST(after_connecting_it_claims_for_all_the_room_but_at_most_256)
 }
 END_TEST
 
-START_TEST(claim_with_jobs_is_followed_by_the_next)
+START_TEST(claim_is_followed_by_the_next_while_elements_are_left)
 {
-    claim(START_US, 3, 0);
+    claim(START_US, 3, 5);
+    ck_assert_uint_eq(want_at(START_US + US_PER_SEC, 10), 10);
+    claim(START_US, 0, 5);
     ck_assert_uint_eq(want_at(START_US + US_PER_SEC, 10), 10);
 }
 END_TEST
 
-START_TEST(claim_without_jobs_is_followed_by_the_next_while_elements_are_left)
+START_TEST(claim_that_took_the_last_job_is_followed_by_none_until_a_push)
 {
-    claim(START_US, 0, 5);
+    claim(START_US, 3, 0);
+    ck_assert_uint_eq(want_at(START_US + US_PER_SEC, 10), 0);
+    cadence_note_push(&cadence);
     ck_assert_uint_eq(want_at(START_US + US_PER_SEC, 10), 10);
 }
 END_TEST
@@ -280,8 +284,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, begin, NULL);
     tcase_add_test(tcase, after_connecting_it_claims_for_all_the_room_but_at_most_256);
-    tcase_add_test(tcase, claim_with_jobs_is_followed_by_the_next);
-    tcase_add_test(tcase, claim_without_jobs_is_followed_by_the_next_while_elements_are_left);
+    tcase_add_test(tcase, claim_is_followed_by_the_next_while_elements_are_left);
+    tcase_add_test(tcase, claim_that_took_the_last_job_is_followed_by_none_until_a_push);
     tcase_add_test(tcase, empty_queue_waits_for_a_push);
     tcase_add_test(tcase, empty_queue_waits_for_the_next_delayed_job);
     tcase_add_test(tcase, wait_is_kept_with_a_tenth_of_jitter_and_a_push_does_not_shorten_it);

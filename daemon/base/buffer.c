@@ -1,6 +1,8 @@
 /* buffer.c - bytes that grow, up to a hard maximum. */
 #include "base/buffer.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,25 +105,26 @@ enum result buffer_append_format(struct buffer *buffer, const char *format, ...)
     return RESULT_OK;
 }
 
+static enum result append_escaped(struct buffer *buffer, unsigned char byte)
+{
+    if (byte == '"' || byte == '\\')
+        return buffer_append_format(buffer, "\\%c", byte);
+    return buffer_append_format(buffer, "\\u%04x", byte);
+}
+
 enum result buffer_append_json_string(struct buffer *buffer, const char *text, size_t len)
 {
     size_t start = buffer->len;
     enum result result = buffer_append_char(buffer, '"');
-    size_t plain = 0; /* first byte not yet appended */
 
-    for (size_t i = 0; i < len && result == RESULT_OK; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f)
-            continue;
-        result = buffer_append(buffer, text + plain, i - plain);
-        plain = i + 1;
-        if (result == RESULT_OK && (byte == '"' || byte == '\\'))
-            result = buffer_append_format(buffer, "\\%c", byte);
-        else if (result == RESULT_OK)
-            result = buffer_append_format(buffer, "\\u%04x", byte);
+    while (len > 0 && result == RESULT_OK) {
+        size_t plain_len = text_json_plain_len(text, len);
+        result = buffer_append(buffer, text, plain_len);
+        if (result == RESULT_OK && plain_len < len)
+            result = append_escaped(buffer, (unsigned char)text[plain_len++]);
+        text += plain_len;
+        len -= plain_len;
     }
-    if (result == RESULT_OK)
-        result = buffer_append(buffer, text + plain, len - plain);
     if (result == RESULT_OK)
         result = buffer_append_char(buffer, '"');
     if (result != RESULT_OK) {

@@ -66,12 +66,57 @@ static bool is_second_byte(unsigned char first, unsigned char second)
     return second >= low && second <= high;
 }
 
+/* Eight bytes at once, in any order; each question sets the high bit of a byte that is meant, and
+ * perhaps of those beside it: enough to know that there is one (Lamport, "Multiple byte processing
+ * with full-word instructions", 1975). */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS  EACH(0x80)
+
+static uint64_t word_at(const char *text)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof word);
+    return word;
+}
+
+static uint64_t has_below(uint64_t word, unsigned char byte)
+{
+    return (word - EACH(byte)) & ~word & HIGH_BITS;
+}
+
+static uint64_t has(uint64_t word, unsigned char byte)
+{
+    return has_below(word ^ EACH(byte), 1);
+}
+
+size_t text_json_plain_len(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word = word_at(text + i);
+        if ((has_below(word, 0x20) | has(word, '"') | has(word, '\\') | has(word, 0x7f)) != 0)
+            break;
+    }
+    for (; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f)
+            break;
+    }
+    return i;
+}
+
 bool text_is_utf8(const char *text, size_t len)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t i = 0;
 
     while (i < len) {
+        if (len - i >= sizeof(uint64_t) && (word_at(text + i) & HIGH_BITS) == 0) {
+            i += sizeof(uint64_t); /* ASCII, as nearly all */
+            continue;
+        }
         size_t size = utf8_len(bytes[i]);
         if (size == 0 || size > len - i)
             return false;

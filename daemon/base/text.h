@@ -25,6 +25,12 @@ MUST_CHECK enum result text_to_int64(const char *text, size_t len, int64_t min, 
 /* Well-formed UTF-8: no overlong form, no surrogate, nothing over U+10FFFF. */
 bool text_is_utf8(const char *text, size_t len);
 
+/*
+ * How many bytes from the start on stand in a JSON string as they are: up to the first quote,
+ * backslash, control byte or DEL.
+ */
+size_t text_json_plain_len(const char *text, size_t len);
+
 /* Printable ASCII only, blanks included. */
 bool text_is_printable(const char *text, size_t len);
 

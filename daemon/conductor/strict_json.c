@@ -13,6 +13,11 @@ static bool has_lawful_bytes(const char *text, size_t len)
     unsigned depth = 0;
 
     for (size_t i = 0; i < len; i++) {
+        if (is_in_string)
+            i += text_json_plain_len(text + i, len - i);
+        if (i == len)
+            break;
+
         char c = text[i];
         if ((unsigned char)c < 0x20 && (is_in_string || (c != '\t' && c != '\n' && c != '\r')))
             return false;

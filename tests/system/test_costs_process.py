@@ -10,16 +10,16 @@ import unittest
 import costs
 from harness import main
 
-# 5.3 to 7.2 counted. Of libcurl: two polls, one write, one read; up to two by which its socket is watched and unwatched.
-# Of ours: one look for chance. All else (epoll_wait, Redis) is shared by batches.
-MOST_SYSTEM_CALLS = 8.5
+# 4.3 to 6.2 counted. Of libcurl: two polls, one write, one read; up to two by which its socket is watched and unwatched.
+# All else (epoll_wait, Redis) is shared by batches.
+MOST_SYSTEM_CALLS = 7.5
 # Buffers that grow once, the lease of a batch. 0.15 counted: nothing is allocated per job.
 MOST_ALLOCATIONS_OF_OURS = 0.5
 # 78 counted: libcurl's headers, cJSON's members.
 MOST_ALLOCATIONS_OF_LIBRARIES = 120
-# 34,400 of 172,000 to 175,000 counted: reading the answer, writing the outcome.
-MOST_INSTRUCTIONS_OF_OURS = 42000
-MOST_INSTRUCTIONS = 260000
+# 25,700 of 168,000 counted: reading the answer, writing the outcome.
+MOST_INSTRUCTIONS_OF_OURS = 31000
+MOST_INSTRUCTIONS = 250000
 
 
 class ProcessCosts(unittest.TestCase):

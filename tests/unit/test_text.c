@@ -95,6 +95,36 @@ static const struct {
     {"a letter for a byte of the middle", "\xe2\x82x", false},
 };
 
+#define ROW_LEN 21 /* two words and a rest */
+
+/* Every byte at every place of a row of letters. */
+START_TEST(json_plain_part_ends_at_what_must_be_escaped)
+{
+    unsigned char byte = (unsigned char)_i;
+    bool is_plain = byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
+    char row[ROW_LEN];
+
+    for (size_t at = 0; at < ROW_LEN; at++) {
+        memset(row, 'a', ROW_LEN);
+        row[at] = (char)byte;
+        ck_assert_uint_eq(text_json_plain_len(row, ROW_LEN), is_plain ? ROW_LEN : at);
+    }
+    ck_assert_uint_eq(text_json_plain_len(row, 0), 0);
+}
+END_TEST
+
+START_TEST(byte_that_is_no_ascii_is_no_utf8_alone_wherever_it_stands)
+{
+    char row[ROW_LEN];
+
+    for (size_t at = 0; at < ROW_LEN; at++) {
+        memset(row, 'a', ROW_LEN);
+        row[at] = (char)_i;
+        ck_assert(text_is_utf8(row, ROW_LEN) == (_i < 0x80));
+    }
+}
+END_TEST
+
 START_TEST(utf8_is_well_formed_or_none)
 {
     ck_assert_msg(text_is_utf8(utf8[_i].text, strlen(utf8[_i].text)) == utf8[_i].is_utf8, "%s",
@@ -151,6 +181,8 @@ int main(void)
     tcase_add_loop_test(tcase, a_number_is_digits_and_nothing_else, 0,
                         (int)(sizeof numbers / sizeof numbers[0]));
     tcase_add_test(tcase, a_number_keeps_to_its_range);
+    tcase_add_loop_test(tcase, json_plain_part_ends_at_what_must_be_escaped, 0, 256);
+    tcase_add_loop_test(tcase, byte_that_is_no_ascii_is_no_utf8_alone_wherever_it_stands, 0, 256);
     tcase_add_loop_test(tcase, utf8_is_well_formed_or_none, 0, (int)(sizeof utf8 / sizeof utf8[0]));
     tcase_add_test(tcase, printable_is_ascii_from_blank_to_tilde);
     tcase_add_test(tcase, names_of_headers_are_equal_in_either_case);

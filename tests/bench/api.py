@@ -9,7 +9,7 @@ import re
 import subprocess
 import urllib.request
 
-from harness import wait_for
+from harness import BUILD_DIR, wait_for
 from nginx import Nginx
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -86,3 +86,10 @@ def wrk(base_url, connections=128, seconds=WRK_SEC):
     if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
         raise AssertionError("wrk was refused:\n" + run.stdout)
     return float(re.search(r"Requests/sec:\s*([\d.]+)", run.stdout).group(1))
+
+
+def client_alone(base_url, requests, connections=128):
+    """The same of the daemon's HTTP client with nothing around it: the ceiling for the daemon."""
+    run = subprocess.run([os.path.join(BUILD_DIR, "tests", "post-only"), base_url, str(connections), str(requests)], check=True,
+                         capture_output=True, text=True, timeout=300)
+    return float(run.stdout.split()[0])

@@ -35,8 +35,10 @@ def number_text(value):
 
 BARS = (
     Bar("jobs_per_sec", "jobs a second, 128 in flight", "/s", peers="jobs_per_sec",
-        why="the machine decides; the three ratios below do not depend on it"),
+        why="the machine decides; the ratios below depend on it less"),
     Bar("share_of_wrk", "the same as a share of what wrk gets out of the same server", "", 0.5, True),
+    Bar("client_share_of_wrk", "the same share for its HTTP client alone, without queue, pace and reading of answers", "",
+        why="libcurl's own cost: no daemon with this client can have more"),
     Bar("times_bullmq_sdk", "the same against BullMQ with Conductor's SDK", "x", 8, True),
     Bar("times_bullmq_undici", "the same against BullMQ with undici", "x", 5, True),
     Bar("cpu_us", "CPU of the daemon a job", "us", 50, peers="cpu_us"),
@@ -44,6 +46,7 @@ BARS = (
     Bar("round_trips", "round trips to Redis a job", "", 0.05, peers="round_trips"),
     Bar("redis_us", "CPU of the whole Redis process a job", "us", peers="redis_us",
         why="reading commands, sending replies and the bench's own looks are in it"),
+    Bar("all_us", "CPU of daemon, Redis and API together a job", "us", why="two cores have 2,000,000 us a second for all of them"),
     Bar("redis_step_us", "time in the steps a job, by INFO commandstats", "us", 25,
         why="measured with Redis on a core of its own: commandstats counts time, also that of others"),
     Bar("instructions", "instructions of the daemon a job", "", why="by callgrind: the same on every machine"),

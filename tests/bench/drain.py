@@ -46,6 +46,7 @@ class Look:
         self.at_sec = time.monotonic()
         self.worker_us = meter.cpu_us(pids)
         self.redis_us = meter.cpu_us([ground.redis.process.pid])
+        self.api_us = meter.cpu_us([ground.fake.process.pid])
         self.reads = meter.redis_reads(ground.r)
         self.calls = meter.redis_calls(ground.r)
 
@@ -62,6 +63,7 @@ class Drain:
         self.jobs_per_sec = jobs / (last.at_sec - first.at_sec)
         self.cpu_us = (last.worker_us - first.worker_us) / jobs
         self.redis_us = (last.redis_us - first.redis_us) / jobs
+        self.all_us = self.cpu_us + self.redis_us + (last.api_us - first.api_us) / jobs
         self.redis_step_us = (last.step_us() - first.step_us()) / jobs
         self.round_trips = max(0, last.reads - first.reads - polls) / jobs
         self.peak_mb = peak_mb

@@ -1,22 +1,22 @@
-"""Jobs a second, CPU, memory and round trips, in rounds: wrk, the daemon and every peer once a round, one after the other,
+"""Jobs a second, CPU, memory and round trips, in rounds: wrk, libcurl alone, the daemon and every peer once a round, one after the other,
 so that a minute in which the machine is slow is everybody's."""
 
 import os
 
 import peers
-from api import wrk
+from api import client_alone, wrk
 from drain import Ground, median_of, run_daemons
 
 
-def ceiling():
+def ceilings(plan):
     with Ground() as ground:
-        return wrk(ground.fake.base_url)
+        return {"wrk": wrk(ground.fake.base_url), "client": client_alone(ground.fake.base_url, plan.jobs)}
 
 
 def run_rounds(plan, folder, concurrencies):
     rounds = []
     for _ in range(plan.rounds):
-        one = {"wrk": ceiling(), "daemon": run_daemons(plan.jobs)}
+        one = {**ceilings(plan), "daemon": run_daemons(plan.jobs)}
         for peer in peers.PEERS:
             one[peer.name] = peers.run_peer(peer, plan.jobs, concurrencies[peer.name], folder)
         rounds.append(one)
@@ -30,11 +30,13 @@ def measure(report, plan):
     rounds = run_rounds(plan, folder, concurrencies)
     daemons = [one["daemon"] for one in rounds]
     report.add("wrk_per_sec", [one["wrk"] for one in rounds])
+    report.add("client_per_sec", [one["client"] for one in rounds])
+    report.add("client_share_of_wrk", [one["client"] / one["wrk"] for one in rounds])
     report.add("jobs_per_sec", [drain.jobs_per_sec for drain in daemons])
     report.add("share_of_wrk", [one["daemon"].jobs_per_sec / one["wrk"] for one in rounds])
     for name in ("bullmq_sdk", "bullmq_undici"):
         report.add("times_" + name, [one["daemon"].jobs_per_sec / one[name].jobs_per_sec for one in rounds])
-    for name in ("cpu_us", "round_trips", "redis_us"):
+    for name in ("cpu_us", "round_trips", "redis_us", "all_us"):
         report.add(name, [getattr(drain, name) for drain in daemons])
     for peer in peers.PEERS:
         drains = [one[peer.name] for one in rounds]

@@ -106,23 +106,31 @@ static void send_job(struct worker *worker, struct job *job, int64_t now_us)
         give_back(worker, job, obstacle);
 }
 
-/* Sends what is due. With all requests under way the rest waits for one to end, or for its grace.
+/*
+ * What send_job() is given next: what was missed, for it goes back, then what is due. With all
+ * requests under way that waits for one to end, or to be missed.
  */
+static enum result take_next(struct worker *worker, int64_t now_us, struct job **ret_job,
+                             int64_t *reterr_wait_us)
+{
+    int64_t grace_us = worker->timing.slot_grace_ms * US_PER_MS;
+    enum result result =
+        pacer_take_missed(worker->pacer, now_us - grace_us, ret_job, reterr_wait_us);
+
+    if (result != RESULT_LATER || conductor_in_flight(worker->conductor) >= worker->max_in_flight)
+        return result;
+    return pacer_take_due(worker->pacer, now_us, ret_job, reterr_wait_us);
+}
+
 static void send_due(struct worker *worker)
 {
     int64_t now_us = clock_mono_us();
-    int64_t grace_us = worker->timing.slot_grace_ms * US_PER_MS;
     int64_t wait_us = 0;
     struct job *job = NULL;
-    enum result result = RESULT_OK;
+    enum result result;
 
-    while (result == RESULT_OK) {
-        bool is_full = conductor_in_flight(worker->conductor) >= worker->max_in_flight;
-        result =
-            pacer_take_due(worker->pacer, is_full ? now_us - grace_us : now_us, &job, &wait_us);
-        if (result == RESULT_OK)
-            send_job(worker, job, now_us);
-    }
+    while ((result = take_next(worker, now_us, &job, &wait_us)) == RESULT_OK)
+        send_job(worker, job, now_us);
     if (result == RESULT_LATER)
         timer_arm(worker->slot_timer, wait_us);
     tell_room(worker);

@@ -1,22 +1,27 @@
-/* pacer.c - a binary heap of jobs by their slots. */
+/* pacer.c - a binary heap of jobs by their slots, and the line in which late ones go. */
 #include "core/pacer.h"
 
 #include <stdlib.h>
 
+#define CATCH_UP_PART 20 /* late jobs go a twentieth faster than their slots */
+
 struct pacer {
     uint32_t capacity;
     uint32_t count;
-    struct job *heap[]; /* heap[0] is due first */
+    int64_t line_us; /* when the job sent last had its turn; beyond now at most the tolerance */
+    int64_t last_slot_us;    /* its slot, */
+    uint64_t last_lease_seq; /* and the claim that it came by */
+    int64_t gap_us;          /* between two slots of one claim, as seen last */
+    struct job *heap[];      /* heap[0] is due first */
 };
 
 struct pacer *pacer_new(uint32_t capacity)
 {
-    struct pacer *pacer = malloc(sizeof *pacer + capacity * sizeof pacer->heap[0]);
+    struct pacer *pacer = calloc(1, sizeof *pacer + capacity * sizeof pacer->heap[0]);
 
     if (pacer == NULL)
         return NULL;
     pacer->capacity = capacity;
-    pacer->count = 0;
     return pacer;
 }
 
@@ -71,21 +76,74 @@ enum result pacer_add(struct pacer *pacer, struct job *job)
     return RESULT_OK;
 }
 
+/* How far its slot is from that of the job sent last, as far as that is for this instance to keep.
+ */
+static int64_t distance_us(const struct pacer *pacer, const struct job *job)
+{
+    int64_t distance = llabs(job->slot_due_us - pacer->last_slot_us);
+    bool is_same_claim = job->lease_seq == pacer->last_lease_seq;
+
+    return is_same_claim || distance < pacer->gap_us ? distance : pacer->gap_us;
+}
+
+/* When the job has its turn, if it keeps that distance to the one before. */
+static int64_t turn_us(const struct pacer *pacer, const struct job *job)
+{
+    int64_t distance = distance_us(pacer, job);
+
+    return pacer->line_us + distance - distance / CATCH_UP_PART;
+}
+
+static void note_sent(struct pacer *pacer, const struct job *job, int64_t now_us)
+{
+    int64_t turn = turn_us(pacer, job);
+
+    pacer->line_us = turn > now_us ? turn : now_us;
+    if (job->lease_seq == pacer->last_lease_seq && job->slot_due_us != pacer->last_slot_us)
+        pacer->gap_us = distance_us(pacer, job);
+    pacer->last_slot_us = job->slot_due_us;
+    pacer->last_lease_seq = job->lease_seq;
+}
+
+static struct job *take_first(struct pacer *pacer)
+{
+    struct job *job = pacer->heap[0];
+
+    pacer->count--;
+    pacer->heap[0] = pacer->heap[pacer->count];
+    sift_down(pacer, 0);
+    return job;
+}
+
 enum result pacer_take_due(struct pacer *pacer, int64_t now_us, struct job **ret_job,
                            int64_t *reterr_wait_us)
 {
     if (pacer->count == 0)
         return RESULT_EMPTY;
 
-    struct job *job = pacer->heap[0];
-    if (job->slot_due_us > now_us) {
-        *reterr_wait_us = job->slot_due_us - now_us;
+    const struct job *first = pacer->heap[0];
+    int64_t due_us = turn_us(pacer, first) - PACER_TOLERANCE_US;
+    if (due_us < first->slot_due_us)
+        due_us = first->slot_due_us;
+    if (due_us > now_us) {
+        *reterr_wait_us = due_us - now_us;
         return RESULT_LATER;
     }
-    pacer->count--;
-    pacer->heap[0] = pacer->heap[pacer->count];
-    sift_down(pacer, 0);
-    *ret_job = job;
+    note_sent(pacer, first, now_us);
+    *ret_job = take_first(pacer);
+    return RESULT_OK;
+}
+
+enum result pacer_take_missed(struct pacer *pacer, int64_t before_us, struct job **ret_job,
+                              int64_t *reterr_wait_us)
+{
+    if (pacer->count == 0)
+        return RESULT_EMPTY;
+    if (pacer->heap[0]->slot_due_us >= before_us) {
+        *reterr_wait_us = pacer->heap[0]->slot_due_us - before_us + 1;
+        return RESULT_LATER;
+    }
+    *ret_job = take_first(pacer);
     return RESULT_OK;
 }
 

@@ -1,10 +1,20 @@
 /*
- * pacer.h - holds claimed jobs back until their slot comes.
+ * pacer.h - holds claimed jobs back until their slot comes, and spaces those that are late.
  *
  * Pure: no I/O and no clock of its own. Whoever calls passes `now_us`, so a test
  * runs hours of traffic without waiting. A binary heap by slot_due_us.
  *
- * Units  time: microseconds on the monotonic clock (suffix _us).
+ * When the process was held up, what it held is late at once, and a small bucket at the API would
+ * refuse most of such a clump. So late jobs follow each other as their slots do, a twentieth
+ * faster, until they have caught up. Ordinary lateness, of timers and turns of the loop, costs
+ * nothing: up to PACER_TOLERANCE_US of slots may go at once.
+ *
+ * Only slots of one claim are known to follow each other; between those of two claims lie slots of
+ * other instances. That time is no distance to keep, or one stall would shift this instance's
+ * runs of slots onto those of the others for seconds.
+ *
+ * Units    time: microseconds on the monotonic clock (suffix _us).
+ * Sources  GCRA: ITU-T I.371 annex A, with the distances of the slots for its increment.
  */
 #ifndef AUTHLINKD_CORE_PACER_H
 #define AUTHLINKD_CORE_PACER_H
@@ -14,6 +24,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define PACER_TOLERANCE_US 20000
 
 struct pacer;
 
@@ -27,13 +39,18 @@ struct pacer *pacer_free(struct pacer *pacer);
 MUST_CHECK enum result pacer_add(struct pacer *pacer, struct job *job);
 
 /*
- * Takes the job whose slot is due.
- *   RESULT_OK     *ret_job is the caller's now.
- *   RESULT_LATER  none is due; *reterr_wait_us is the time until the next one.
- *   RESULT_EMPTY  none is held.
+ * Takes the job whose slot is due, unless those before it were so late that it must keep its
+ * distance. RESULT_OK     *ret_job is the caller's now, to be sent at once. RESULT_LATER  none is
+ * due; *reterr_wait_us is the time until the next one. RESULT_EMPTY  none is held.
  */
 MUST_CHECK enum result pacer_take_due(struct pacer *pacer, int64_t now_us, struct job **ret_job,
                                       int64_t *reterr_wait_us);
+
+/* Takes a job whose slot lies before `before_us`, as one that will not be sent: it keeps nobody
+ * waiting. Results as above.
+ */
+MUST_CHECK enum result pacer_take_missed(struct pacer *pacer, int64_t before_us,
+                                         struct job **ret_job, int64_t *reterr_wait_us);
 
 /*
  * Takes every job for which `is_wanted` is true, as a list by ->next in no certain

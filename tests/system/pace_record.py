@@ -52,10 +52,14 @@ def between(found, from_us, to_us):
     return [arrival for arrival in found if from_us <= arrival.us < to_us]
 
 
-def most_in_a_second(found):
-    """The most arrivals of any second, wherever it begins."""
+def most_within(window_us, found):
+    """The most arrivals of any such time, wherever it begins."""
     times = [arrival.us for arrival in found]
-    return max(bisect_left(times, us + SEC_US) - at for at, us in enumerate(times))
+    return max(bisect_left(times, us + window_us) - at for at, us in enumerate(times))
+
+
+def most_in_a_second(found):
+    return most_within(SEC_US, found)
 
 
 class Use:

@@ -3,14 +3,16 @@
 
 import random
 import re
+import signal
+import statistics
 import time
 import unittest
 from threading import Thread
 
 from faults import end_pause, redis_now_ms, set_pause
 from harness import World, main, seed, wait_for
-from pace_record import (LONG, SEC_US, Use, arrivals, between, end_users, median_use, most_in_a_second, sent,
-                         stop_fleet, wait_sent)
+from pace_record import (LONG, SEC_US, Use, arrivals, between, end_users, median_use, most_in_a_second, most_within,
+                         sent, stop_fleet, wait_sent)
 
 LEAST_SHARE = 0.99 if LONG else 0.95
 MEASURED_SEC = 60 if LONG else 4
@@ -129,6 +131,30 @@ class NoBurst(unittest.TestCase):
             after = Use(found[killed:], self.RATE, SEC_US)  # the slots in the hands of the dead are lost
             print(f"after the kill: {after}", flush=True)
             self.assertGreaterEqual(after.share, 0.9)
+
+
+class Stall(unittest.TestCase):
+    RATE = 200
+    STALL_SEC = 0.2
+    WINDOW_US = 50000
+
+    def test_what_is_late_after_a_stall_is_spaced(self):
+        """Sent at once it were 40 requests in a few ms; spaced it is 16 in any 50 ms. Of five stalls the median counts."""
+        with World(settings=settings_for(self.RATE)) as world:
+            world.push(*end_users(2000))
+            daemon = world.daemon("one")
+            wait_sent(world, self.RATE)
+            clumps = sorted(self.clump_of_a_stall(world, daemon) for _ in range(5))
+            print(f"most within 50 ms after each stall: {clumps}", flush=True)
+            self.assertLess(statistics.median(clumps), 25)
+
+    def clump_of_a_stall(self, world, daemon):
+        daemon.signal(signal.SIGSTOP)
+        before = sent(world)
+        time.sleep(self.STALL_SEC)  # the stall is the point
+        daemon.signal(signal.SIGCONT)
+        wait_sent(world, before + self.RATE)
+        return most_within(self.WINDOW_US, arrivals(world)[before:before + self.RATE])
 
 
 class UnknownLimit(unittest.TestCase):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The fleet against nginx limit_req, a rate limiter that nobody here wrote.
 
-  test_pace_nginx.py           100/s known, a few seconds
-  test_pace_nginx.py --table   the table of the README; AUTHLINKD_LONG=1 measures a minute a row, medians of three
+  test_pace_nginx.py                  100/s known, a few seconds
+  test_pace_nginx.py --table [RATE…]  the table of the README, or some of its rows; AUTHLINKD_LONG=1 measures a minute
+                                      a cell, medians of three. The load average of each row goes to stderr
 """
 
 import os
@@ -98,17 +99,21 @@ class NginxLimit(unittest.TestCase):
         self.assertGreaterEqual(use.share, 0.99 if LONG else 0.95)
 
 
-def print_table():
-    print("| nginx limit_req, burst=20 | known | unknown, after a minute |\n| --- | --- | --- |")
-    for rate in (20, 100, 500):
+def cell(rate, form, per_sec=None):
+    use = median_use([run_at(rate, form, per_sec) for _ in range(RUNS)])
+    return f"{100 * use.share:.1f} / {100 * use.refused:.1f}"
+
+
+def print_table(rates):
+    print("| nginx | known | unknown, after a minute |\n| --- | --- | --- |", flush=True)
+    for rate in rates:
         for name, form in (("nodelay", "nodelay"), ("delayed", "")):
-            known = median_use([run_at(rate, form) for _ in range(RUNS)])
-            unknown = median_use([run_at(rate, form, 0) for _ in range(RUNS)])
-            print(f"| {rate}/s {name} | {known} | {unknown} |", flush=True)
+            print(f"| {rate}/s {name} | {cell(rate, form)} | {cell(rate, form, 0)} |", flush=True)
+            print("load average", *os.getloadavg(), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--table"]:
-        print_table()
+    if sys.argv[1:2] == ["--table"]:
+        print_table([int(word) for word in sys.argv[2:]] or (20, 100, 500))
     else:
         main()

@@ -5,9 +5,10 @@
  * runs hours of traffic without waiting. A binary heap by slot_due_us.
  *
  * When the process was held up, what it held is late at once, and a small bucket at the API would
- * refuse most of such a clump. So late jobs follow each other as their slots do, a twentieth
- * faster, until they have caught up. Ordinary lateness, of timers and turns of the loop, costs
- * nothing: up to PACER_TOLERANCE_US of slots may go at once.
+ * refuse most of such a clump. So late jobs follow each other nearly as their slots do, and the
+ * lateness fades: the greater it is the faster, for beyond its grace a slot is lost. Ordinary
+ * lateness, of timers and turns of the loop, costs nothing: up to PACER_TOLERANCE_US of slots may
+ * go at once.
  *
  * Only slots of one claim are known to follow each other; between those of two claims lie slots of
  * other instances. That time is no distance to keep, or one stall would shift this instance's

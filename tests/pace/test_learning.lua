@@ -100,11 +100,33 @@ check.that('a clump of a quarter of a second is no flood', function()
   check.equal(state.pace, 500, 'pace')
 end)
 
-check.that('one 429 is enough against a probe', function()
+check.that('a probe fails by its third 429', function()
   local state = settled(20, { pace = 20.4, hi = 0 })
-  state = support.settle(state, NOW + SEC, trial(state, 60, 1))
+  state = support.settle(state, NOW + SEC, trial(state, 60, 2))
+  check.equal(state.pace, 20.4, 'pace after two')
+  state = support.settle(state, NOW + SEC, trial(state, 40, 1))
   check.equal(state.pace, 20, 'pace')
   check.equal(state.hi, 20.4, 'hi')
+end)
+
+check.that('a probe with two 429s in 200 answers has passed', function()
+  local state = settled(20, { pace = 20.4, hi = 0 })
+  state = support.settle(state, NOW, trial(state, 200, 2))
+  check.equal(state.base, 20.4, 'base')
+end)
+
+local bold = {
+  { name = '16 % and 3 % refused', step = 0.16, refused = 3, base = 22, goes_on = true },
+  { name = '16 % and 8 % refused', step = 0.16, refused = 8, base = 20.9, goes_on = false },
+  { name = 'twice as fast and 5 % refused', step = 1, refused = 5, base = 37.2, goes_on = true },
+  { name = 'twice as fast and 6 % refused', step = 1, refused = 6, base = 36.8, goes_on = false },
+}
+check.rows('a bold probe goes on from what it bore if it drew far fewer 429s than a limit below would', bold, function(row)
+  local state = settled(20, { pace = 20 * (1 + row.step), hi = 0, step = row.step })
+  state = support.settle(state, NOW, trial(state, 100, row.refused))
+  check.between(state.base, row.base, row.base + 0.1, 'base')
+  check.equal(state.pace > state.base, row.goes_on, 'a higher pace is tried')
+  check.equal(state.hi == 0, row.goes_on, 'no pace that failed is known')
 end)
 
 check.that('a free probe that climbed goes back to where it began', function()
@@ -150,6 +172,12 @@ check.that('small cuts that do not help are doubted: 429s that stay at a third o
   check.between(state.stray, 0.019, 0.021, 'stray')
   state = support.settle(state, NOW, trial(state, 200, 5))
   check.between(state.base, 100, 110, 'base after as many 429s')
+end)
+
+check.that('no more is allowed than was in doubt', function()
+  local state = settled(24, { peak = 100, doubt = 0.02 })
+  state = support.settle(state, NOW, trial(state, 400, 14))
+  check.equal(state.stray, 0.02, 'stray')
 end)
 
 local remains = { { name = 'none', refused = 0 }, { name = 'a third of them', refused = 10 } }

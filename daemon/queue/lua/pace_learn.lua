@@ -7,6 +7,7 @@ longer the more 429s the last try cost, and then tries freely beyond hi. Nothing
 a time until one is; how long that took tells that the API counts in long windows, and from then on a trial lasts
 as long. Cut after cut and still 429s: a third of the pace for a while shows which of them have another cause.
 429s of one trial only may be a clump of requests that came late: the base is cut when trial after trial has some.
+A bold probe that draws a few goes on from what it bore: at the limit it would draw many.
 tests/pace/tables.lua prints what a change does to the figures. Pure, as pace.lua is, which has the state.
 ]]
 
@@ -20,6 +21,7 @@ do
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local FLOOD_STEPS = 4          -- how much bolder the search is after a cut that may be far too deep
   local FLOOD_SEC = 0.6          -- a clump of requests that were held up for 0.25 s is none
+  local LIGHT_PART = 0.25        -- a step of 16 % beyond the limit draws 14 % of 429s: 3 % of them did not come from it
   local STRIKES, BIG_SHARE = 3, 0.25   -- a share that no clump has within a second needs no second trial
   local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
   local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 400   -- where jitter is the cause, a third would stay
@@ -217,14 +219,15 @@ do
     state.peak, state.doubt = peak, share
   end
 
-  -- A share that stayed is allowed from now on, and the pace is what it was before the cuts.
+  -- A share that stayed is allowed from now on, and the pace is what it was before the cuts. No more than was in
+  -- doubt: that was counted over far more answers, and to allow too much is to stay above the limit for good.
   local function learn_doubt(state, now_us, judged)
     if judged < math.min(DOUBT_ANSWERS, 10 / state.doubt) then
       return
     end
     local share, hi, to = state.thr / judged, state.hi, DOUBT_PART * state.pace
     if share >= math.max(rules(state).target / 4, DOUBT_STAYS * state.doubt) then
-      state.stray, to = math.min(share, MAX_STRAY), state.peak
+      state.stray, to = math.min(share, state.doubt, MAX_STRAY), state.peak
     end
     failed(state, now_us, to)
     set_peak(state, state.pace)
@@ -270,8 +273,17 @@ do
     end
   end
 
+  -- Were the limit below the base, a step this bold would have shown several times as many.
+  local function is_light(state, refused)
+    return is_probing(state) and refused <= math.min(MAX_STRAY, LIGHT_PART * (1 - state.base / state.pace))
+  end
+
   local function learn_refused(state, now_us, refused)
-    if is_probing(state) then
+    if is_light(state, refused) then
+      state.pace, state.step = math.max(state.base, without(state, refused)), state.step / 2
+      learn_clean(state, now_us)
+      begin(state, now_us, 0)
+    elseif is_probing(state) then
       failed(state, now_us, math.max(fallback(state), without(state, refused)))
     else
       learn_base_refused(state, now_us, refused)
@@ -285,8 +297,8 @@ do
       return
     end
     if blame > target * judged then
-      -- one or two 429s are no verdict on the base
-      if is_probing(state) or state.thr >= 3 or judged >= 2 / target then
+      -- one or two 429s are no verdict
+      if state.thr >= 3 or judged >= 2 / target then
         learn_refused(state, now_us, blame / judged)
       end
       return

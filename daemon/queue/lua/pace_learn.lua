@@ -52,10 +52,19 @@ do
     return state.pace > state.base
   end
 
-  -- Where a failed probe goes back to. A free probe that climbed lived on what a bucket had saved.
-  local function fallback(state)
-    local climbed = state.hi == 0 and state.proven > 0 and state.base > SEARCH_END * state.proven
-    return climbed and state.proven or state.base
+  -- The pace that would have drawn no 429s, were they in proportion.
+  local function without(state, refused)
+    return state.pace * (1 - refused) * rules(state).margin
+  end
+
+  -- A free probe that climbed lived on what a bucket had saved: it goes back to where it began, and what lies between
+  -- is not searched, for that costs more than the climb.
+  local function probe_failed(state, now_us, refused)
+    local has_climbed = state.hi == 0 and state.proven > 0 and state.base > SEARCH_END * state.proven
+    failed(state, now_us, math.max(has_climbed and state.proven or state.base, without(state, refused)))
+    if has_climbed then
+      state.hi = math.min(state.hi, SEARCH_END * state.base)
+    end
   end
 
   -- A pace that the cycle which ends at end_us would have borne, if it was long enough to tell; else half the pace.
@@ -156,8 +165,11 @@ do
   -- More than half refused. In a long window that is its end, and the share of 429s tells no rate.
   local function learn_flood(state, now_us, judged)
     if state.ok > 0 and state.window_us == 0 then
-      local to = state.pace * math.max(1 / 8, 1 - state.thr / judged)
-      failed(state, now_us, is_probing(state) and fallback(state) or to)
+      if is_probing(state) then
+        probe_failed(state, now_us, state.thr / judged)
+      else
+        failed(state, now_us, state.pace * math.max(1 / 8, 1 - state.thr / judged))
+      end
       state.step = FLOOD_STEPS * state.step
     elseif judged >= math.max(20, state.pace) then
       stop(state, now_us)
@@ -234,11 +246,6 @@ do
     state.hi = math.max(hi, state.pace)
   end
 
-  -- The pace that would have drawn no 429s, were they in proportion.
-  local function without(state, refused)
-    return state.pace * (1 - refused) * rules(state).margin
-  end
-
   -- 429s of this trial beyond what strays and their scatter explain.
   local function to_blame(state, judged)
     local strays = state.stray * judged
@@ -284,7 +291,7 @@ do
       learn_clean(state, now_us)
       begin(state, now_us, 0)
     elseif is_probing(state) then
-      failed(state, now_us, math.max(fallback(state), without(state, refused)))
+      probe_failed(state, now_us, refused)
     else
       learn_base_refused(state, now_us, refused)
     end
@@ -297,8 +304,8 @@ do
       return
     end
     if blame > target * judged then
-      -- one or two 429s are no verdict
-      if state.thr >= 3 or judged >= 2 / target then
+      -- one 429 is no verdict on a probe, nor are two on the base
+      if state.thr >= (is_probing(state) and 2 or 3) or judged >= 2 / target then
         learn_refused(state, now_us, blame / judged)
       end
       return
@@ -328,7 +335,7 @@ do
     elseif judged >= math.max(10, FLOOD_SEC * state.pace) and state.thr > judged / 2 then
       learn_flood(state, now_us, judged)
     elseif is_lost_probe(state, judged) then
-      failed(state, now_us, fallback(state))
+      probe_failed(state, now_us, state.thr / judged)
     elseif state.doubt > 0 then
       learn_doubt(state, now_us, judged)
     else

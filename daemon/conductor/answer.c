@@ -108,7 +108,8 @@ void answer_parse(const struct answer_raw *raw, const struct answer_expected *ex
         .body = ANSWER_BODY_OTHER,
         .is_html = headers->is_html || begins_as_html(raw->body, raw->body_len),
         .should_retry = headers->should_retry,
-        .retry_after_ms = headers_retry_after_ms(headers, raw->http_status, raw->wall_unix_ms),
+        .retry_after_ms = headers_retry_after_ms(headers, raw->wall_unix_ms),
+        .quota_reset_ms = headers_quota_reset_ms(headers, raw->http_status, raw->wall_unix_ms),
     };
     text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
               strlen(headers->request_id));

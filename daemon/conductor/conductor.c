@@ -160,7 +160,7 @@ static void read_answer(const struct call *call, const struct transfer_report *r
         answer_parse(&raw, &expected, answer);
         return;
     }
-    *answer = (struct answer){.state = report->state, .retry_after_ms = -1};
+    *answer = (struct answer){.state = report->state, .retry_after_ms = -1, .quota_reset_ms = -1};
     text_copy(answer->detail, sizeof answer->detail, report->failure, strlen(report->failure));
 }
 

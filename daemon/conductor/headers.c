@@ -171,6 +171,8 @@ static const struct {
     {"ratelimit-reset",       take_quota_reset},
     {"retry-after",           take_retry_after},
     {"retry-after-ms",        take_retry_after_ms},
+    {"x-rate-limit-remaining", take_quota_left},
+    {"x-rate-limit-reset",    take_quota_reset},
     {"x-ratelimit-remaining", take_quota_left},
     {"x-ratelimit-reset",     take_quota_reset},
     {"x-should-retry",        take_should_retry},
@@ -201,21 +203,41 @@ static int64_t capped(int64_t ms)
     return ms < 0 ? 0 : ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : ms;
 }
 
-int64_t headers_retry_after_ms(const struct headers *headers, int http_status, int64_t wall_unix_ms)
+/* A date counts from the answer's own, so that both are by one clock. */
+static int64_t now_of(const struct headers *headers, int64_t wall_unix_ms)
 {
-    int64_t now_unix_ms = headers->date_unix_ms >= 0 ? headers->date_unix_ms : wall_unix_ms;
+    return headers->date_unix_ms >= 0 ? headers->date_unix_ms : wall_unix_ms;
+}
 
+int64_t headers_retry_after_ms(const struct headers *headers, int64_t wall_unix_ms)
+{
     if (headers->retry_ms >= 0)
         return capped(headers->retry_ms);
     if (headers->retry_delta_ms >= 0)
         return capped(headers->retry_delta_ms);
     if (headers->retry_date_unix_ms >= 0)
-        return capped(headers->retry_date_unix_ms - now_unix_ms);
-    if (http_status != 429 || headers->quota_left > 0 || headers->quota_reset_ms < 0)
+        return capped(headers->retry_date_unix_ms - now_of(headers, wall_unix_ms));
+    return -1;
+}
+
+static bool is_used_up(const struct headers *headers, int http_status, int64_t wall_unix_ms)
+{
+    if (headers->quota_reset_ms < 0)
+        return false;
+    if (http_status != 429)
+        return headers->quota_left == 0;
+    return headers->quota_left <= 0 && headers_retry_after_ms(headers, wall_unix_ms) < 0;
+}
+
+int64_t headers_quota_reset_ms(const struct headers *headers, int http_status, int64_t wall_unix_ms)
+{
+    if (!is_used_up(headers, http_status, wall_unix_ms))
         return -1;
     if (headers->quota_reset_ms < EPOCH_FROM_MS)
         return capped(headers->quota_reset_ms);
+
     /* An instant in seconds; in milliseconds when it lies a thousand times as far. */
+    int64_t now_unix_ms = now_of(headers, wall_unix_ms);
     if (headers->quota_reset_ms / MS_PER_SEC < EPOCH_FROM_MS)
         return capped(headers->quota_reset_ms - now_unix_ms);
     return capped(headers->quota_reset_ms / MS_PER_SEC - now_unix_ms);

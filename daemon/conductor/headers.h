@@ -7,7 +7,8 @@
  * Units    durations: milliseconds (_ms); instants: Unix milliseconds (_unix_ms).
  * Sources  Retry-After: RFC 9110 10.2.3. retry-after-ms, x-should-retry: what the API's
  *          own SDKs obey (conductor-api.md 5.2). RateLimit: drafts 03 to 10 of
- *          draft-ietf-httpapi-ratelimit-headers. X-RateLimit-*: custom of the trade.
+ *          draft-ietf-httpapi-ratelimit-headers. X-RateLimit-*, X-Rate-Limit-*: custom of
+ *          the trade.
  */
 #ifndef AUTHLINKD_CONDUCTOR_HEADERS_H
 #define AUTHLINKD_CONDUCTOR_HEADERS_H
@@ -40,11 +41,17 @@ void headers_add(struct headers *headers, const char *line, size_t len);
  * How long the API asks to wait, 0 to RETRY_AFTER_MAX_MS; -1: it does not say.
  *
  * retry-after-ms comes first, then Retry-After; a date counts from the answer's own Date,
- * so that our clock matters only when that is missing (`wall_unix_ms`). The headers about
- * the limit are asked only about a 429 without the others: on an accepted answer they say
- * how much is left, which the pace finds out without them.
+ * so that our clock matters only when that is missing (`wall_unix_ms`).
  */
-int64_t headers_retry_after_ms(const struct headers *headers, int http_status,
+int64_t headers_retry_after_ms(const struct headers *headers, int64_t wall_unix_ms);
+
+/*
+ * How long nothing is left of the API's limit, 0 to RETRY_AFTER_MAX_MS; -1: that is not said.
+ *
+ * A 429 says it without a number of requests left, and better by Retry-After, if it has one;
+ * any other answer only when that number is there, and 0.
+ */
+int64_t headers_quota_reset_ms(const struct headers *headers, int http_status,
                                int64_t wall_unix_ms);
 
 #endif

@@ -107,16 +107,21 @@ static int64_t max_int64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* How long until the next attempt; retry_after_ms is a floor, capped where it was read. */
+/*
+ * How long until the next attempt. What the API asks for is a floor, capped where it was read;
+ * that its limit is used up delays those that it refused for it, no others.
+ */
 static int64_t delay_of(const struct outcome *outcome, const struct job *job,
                         const struct retry_policy *policy, double random_unit)
 {
+    bool is_throttled = outcome->kind == OUTCOME_THROTTLED;
+    int64_t floor_ms = max_int64(outcome->retry_after_ms, is_throttled ? outcome->quota_reset_ms : 0);
+
     switch (outcome->kind) {
     case OUTCOME_RETRY:
     case OUTCOME_UNSENT:
     case OUTCOME_THROTTLED:
-        return max_int64(retry_delay_ms(policy, job->attempts + 1, random_unit),
-                         outcome->retry_after_ms);
+        return max_int64(retry_delay_ms(policy, job->attempts + 1, random_unit), floor_ms);
     case OUTCOME_ACCOUNT_ERROR: /* the hold keeps it back */
     case OUTCOME_CREATED:
     case OUTCOME_REJECTED:
@@ -147,7 +152,7 @@ void outcome_of_answer(const struct answer *answer, const struct job *job, int64
 
     *outcome = (struct outcome){
         .kind = outcomes[meaning].kind, .signal = outcomes[meaning].signal, .answer = *answer};
-    outcome->retry_after_ms = answer->retry_after_ms > 0 ? answer->retry_after_ms : 0;
+    outcome->retry_after_ms = max_int64(answer->retry_after_ms, 0);
     /* A probe that finds the API down is no attempt of its job (settle.lua): age alone ends it. */
     bool is_vain_probe = job->is_probe && outcome->signal == SIGNAL_DOWN;
     uint32_t attempts = is_vain_probe ? 0 : job->attempts + 1;
@@ -158,6 +163,8 @@ void outcome_of_answer(const struct answer *answer, const struct job *job, int64
     outcome->is_accepted = is_whole && answer->http_status != 429 && answer->http_status < 500 &&
                            !answer->is_html;
     outcome->is_told_to_pace = outcome->is_accepted || (is_whole && answer->http_status == 429);
+    if (outcome->is_told_to_pace)
+        outcome->quota_reset_ms = max_int64(answer->quota_reset_ms, 0);
     outcome->delay_ms = delay_of(outcome, job, policy, random_unit);
     say_where_to_look(meaning, &outcome->answer);
 }

@@ -60,6 +60,7 @@ struct answer {
     char detail[DETAIL_MAX_LEN + 1];               /* for people, printable, without credentials */
     enum answer_should_retry should_retry;         /* header x-should-retry */
     int64_t retry_after_ms;                        /* -1: none given; capped at 600,000 */
+    int64_t quota_reset_ms; /* how long nothing is left of the API's limit; -1: not said; capped */
 };
 
 #define OUTCOME_KINDS(X)                                                                           \
@@ -101,6 +102,7 @@ struct outcome {
     bool is_told_to_pace;    /* false: network errors, 5xx, HTML, unsent, returned */
     int64_t delay_ms;        /* before the next attempt; 0 when there is none */
     int64_t retry_after_ms;  /* 0: none */
+    int64_t quota_reset_ms;  /* what the pace is told of the API's limit; 0: nothing */
     int64_t began_us;        /* monotonic: when the request began; 0: it never did */
     char key_fp[KEY_FP_LEN + 1]; /* of the secret key that the request bore; "" when none */
     struct answer answer;    /* what it was made from; zeroed for OUTCOME_RETURNED */

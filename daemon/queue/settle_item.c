@@ -69,6 +69,7 @@ enum result settle_item_write(struct buffer *json, const struct server *server,
         write_number(json, "ageMs", (now_us - outcome->began_us) / US_PER_MS);
     write_number(json, "delayMs", outcome->delay_ms);
     write_number(json, "retryAfterMs", outcome->retry_after_ms);
+    write_number(json, "resetMs", outcome->quota_reset_ms);
     write_answer(json, outcome);
     if (outcome->kind == OUTCOME_CREATED)
         write_session(json, &outcome->answer.session);

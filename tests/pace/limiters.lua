@@ -4,6 +4,7 @@ limiters.lua - models of what an API may do to keep its callers to a rate. Times
 Every maker returns a limiter:
   admit(now)           -> accepted, seconds until the next request would be accepted, seconds it is held back
   set_rate(per_second)
+  quota(now)           -> requests left, seconds until all are there again: what an API's headers would say
   depart()             where requests in progress count: one of them is over
 ]]
 local limiters = {}
@@ -30,6 +31,10 @@ function limiters.token(per_sec, options)
       tokens = math.max(-size, tokens - 1)
     end
     return false, (1 - tokens) / per_sec
+  end
+
+  function limiter.quota()
+    return math.max(0, math.floor(tokens)), (size - tokens) / per_sec
   end
 
   limiter.set_rate(per_sec)
@@ -64,6 +69,10 @@ function limiters.fixed(per_sec, options)
     return false, start + window - now
   end
 
+  function limiter.quota(now)
+    return quota - count, began + window - now
+  end
+
   limiter.set_rate(per_sec)
   return limiter
 end
@@ -93,6 +102,10 @@ function limiters.sliding(per_sec, options)
       return true
     end
     return false, oldest + window - now
+  end
+
+  function limiter.quota(now)
+    return math.max(0, quota - (tail - head + 1)), (log[tail] or now) + window - now
   end
 
   limiter.set_rate(per_sec)

@@ -10,6 +10,9 @@ Case     limiter, options   a maker of limiters.lua and its options
          instances, duration_sec, seed
          measure_from_sec   when absent: known 10 s; unknown 60 s, and below 20/s after 200 requests
          retry_after        the API sends Retry-After, whole seconds
+         headers            it says how many requests are left and when all are there again, whole seconds: 'all':
+                            on each answer, 'accepted': not on 429s; and what it says may be wrong:
+         lie_sec            its headers say that none is left for so long, always
          change_at_sec, change_factor   the limit changes
          idle_from_sec, idle_for_sec    the queue is empty
          kill_at_sec, kill_count        so many instances die with slots in hand
@@ -134,6 +137,17 @@ function answer(run, now, event)
   end
 end
 
+-- What the daemon reads from the headers: nothing unless they say that none is left.
+local function note_headers(run, now, answer)
+  local left, reset_sec = run.limiter.quota(run.wall_offset + now)
+  if run.case.lie_sec then
+    left, reset_sec = 0, run.case.lie_sec
+  end
+  if left == 0 then
+    answer.resetMs = math.ceil(reset_sec) * 1000
+  end
+end
+
 -- The request reaches the limiter.
 function arrive(run, now, event)
   if now < run.stalled_until then
@@ -161,6 +175,9 @@ function arrive(run, now, event)
     done = event.sent + 2 * way + run.dice.log_normal(0.020, 0.5)
   end
   event.answer.accepted = accepted
+  if case.headers == 'all' or case.headers and accepted then
+    note_headers(run, now, event.answer)
+  end
   if case.retry_after and not accepted then
     event.answer.retryAfterMs = math.max(1, math.ceil(wait_sec)) * 1000
   end

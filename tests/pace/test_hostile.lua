@@ -90,11 +90,14 @@ end)
 check.that('instants far ahead are brought back', function()
   local state = support.started(0)
   state.from_us, state.since_us, state.wait_us, state.stop_us = NOW * 2, NOW * 2, NOW * 2, NOW * 2
+  state.shut_us, state.lied_us = NOW * 2, NOW * 2
   state = support.settle(state, NOW, {})
   check.between(state.from_us, NOW, NOW + SEC, 'from')
   check.between(state.since_us, NOW, NOW + 620 * SEC, 'since')
   check.between(state.wait_us, NOW, NOW + 6600 * SEC, 'wait')
   check.between(state.stop_us, 0, NOW, 'stop')
+  check.between(state.shut_us, NOW, NOW + 600 * SEC, 'shut')
+  check.between(state.lied_us, NOW, NOW + 3600 * SEC, 'lied')
 end)
 
 check.that('a state survives the hash exactly', function()
@@ -149,7 +152,7 @@ check.rows('any hash, any answers: no error, no endless loop, no pace above the 
       check.between(#slots, 0, 256, 'slots')
       check.between(pace.wait_ms(state, now, 256), 1, 1000, 'wait')
       state = support.settle(state, now, { { slotUs = slots[1] or now, accepted = dice.uniform() < 0.5,
-        retryAfterMs = 1e6 * dice.uniform() } })
+        retryAfterMs = 1e6 * dice.uniform(), resetMs = dice.uniform() < 0.5 and 1e6 * dice.uniform() or nil } })
       check.between(state.pace, 0, limit, 'pace')
       check.between(state.next_us, now - 1000 * state.burst / state.pace * SEC, now + 620 * SEC, 'next')
     end

@@ -347,7 +347,8 @@ check.that('the order of the answers within a settle is nothing to the pace', fu
     local list = {}
     for i = 1, 1 + math.floor(100 * dice.uniform()) do
       list[i] = { slotUs = NOW + math.floor(2 * SEC * (dice.uniform() - 0.2)), accepted = dice.uniform() > 0.1,
-        retryAfterMs = round % 5 == 0 and math.floor(5000 * dice.uniform()) or nil }
+        retryAfterMs = round % 5 == 0 and math.floor(5000 * dice.uniform()) or nil,
+        resetMs = round % 7 == 0 and math.floor(5000 * dice.uniform()) or nil }
     end
     local one = table.concat(pace.fields(support.settle(support.stored(state), NOW + SEC, list)), ' ')
     for i = #list, 2, -1 do

@@ -8,7 +8,7 @@ local NOW, SEC = support.NOW_US, support.SEC
 
 check.that('the hash has the fields that were agreed, in order', function()
   check.equal(table.concat(pace.FIELDS, ' '), 'nextUs pace base hi step fromUs first paceOk paceThr dryUs waitUs cost calm darkUs '
-    .. 'sinceUs acc perSec burst maxPerSec proven stopUs windowUs peak seen seenThr doubt stray strikes least', 'fields')
+    .. 'sinceUs acc perSec burst maxPerSec proven stopUs windowUs peak seen seenThr doubt stray strikes least shutUs claims liedUs', 'fields')
 end)
 
 check.that('an unknown limit starts with ten a second, the first slot at once', function()

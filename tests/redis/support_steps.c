@@ -114,6 +114,7 @@ static void append_item(struct buffer *json, const struct item *item)
     append_number(json, "ageMs", item->age_ms);
     append_number(json, "delayMs", item->delay_ms);
     append_number(json, "retryAfterMs", item->retry_after_ms);
+    append_number(json, "resetMs", item->quota_reset_ms);
     append_number(json, "lifeMs", item->life_ms != 0 ? item->life_ms : 1800000);
     if (item->told != NOT_TOLD)
         buffer_append_format(json, ",\"accepted\":%s", item->told == ACCEPTED ? "true" : "false");

@@ -62,6 +62,7 @@ struct item {
     int64_t age_ms;
     int64_t delay_ms;
     int64_t retry_after_ms;
+    int64_t quota_reset_ms;
     int64_t life_ms;
     enum told told;
     const char *session_id;

@@ -186,6 +186,18 @@ START_TEST(long_retry_after_stops_the_line)
 }
 END_TEST
 
+START_TEST(an_accepted_answer_that_used_the_limit_up_stops_the_line_until_a_test)
+{
+    take("u", LEASE);
+    int64_t before_us = server_now_us();
+    SETTLE(1, {.user = "u", CREATED, .told = ACCEPTED, .quota_reset_ms = 30000});
+    ck_assert_int_ge(number_of(COMMAND("HGET", key_of("limiter"), "nextUs")), before_us + 1000000);
+    ck_assert_int_ge(number_of(COMMAND("HGET", key_of("limiter"), "shutUs")), before_us + 30000000);
+    ck_assert_str_eq(hash_field("limiter", "claims"), "1");
+    ck_assert_str_eq(hash_field("limiter", "cost"), "0");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settle_fence");
@@ -203,6 +215,7 @@ int main(void)
     tcase_add_test(tcase, late_link_is_dropped_beside_a_newer_one_of_the_same_settle);
     tcase_add_test(tcase, pace_learns_what_it_is_told_of_jobs_that_are_ours);
     tcase_add_test(tcase, long_retry_after_stops_the_line);
+    tcase_add_test(tcase, an_accepted_answer_that_used_the_limit_up_stops_the_line_until_a_test);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

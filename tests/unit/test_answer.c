@@ -67,6 +67,7 @@ START_TEST(session_is_kept_without_its_client_secret)
     ck_assert_str_eq(answer.request_id, "req_1");
     ck_assert_str_eq(answer.detail, "");
     ck_assert_int_eq(answer.retry_after_ms, -1);
+    ck_assert_int_eq(answer.quota_reset_ms, -1);
     ck_assert(memmem(&answer, sizeof answer, "PLANTED", 7) == NULL);
 }
 END_TEST

@@ -23,54 +23,38 @@ static void read_lines(struct headers *headers, const char *lines)
 
 static const struct {
     const char *name;
-    int status;
     const char *lines;
     int64_t expected_ms;
 } waits[] = {
-    {"nothing said", 429, "", -1},
-    {"seconds", 429, "Retry-After: 7\r\n", 7000},
-    {"any case, no blank, no CR", 503, "rEtRy-aFtEr:7\n", 7000},
-    {"blanks around", 503, "Retry-After: \t 7 \t\r\n", 7000},
-    {"zero is said", 429, "Retry-After: 0\r\n", 0},
-    {"a fraction", 429, "Retry-After: 1.5\r\n", 1500},
-    {"capped at ten minutes", 429, "Retry-After: 86400\r\n", 600000},
-    {"more than a number holds", 429, "Retry-After: 99999999999999999999\r\n", -1},
-    {"negative", 429, "Retry-After: -5\r\n", -1},
-    {"a word", 429, "Retry-After: soon\r\n", -1},
-    {"empty", 429, "Retry-After:\r\n", -1},
-    {"a point alone", 429, "Retry-After: .\r\n", -1},
-    {"an unfinished fraction", 429, "Retry-After: 1.\r\n", -1},
-    {"two points", 429, "Retry-After: 1.2.3\r\n", -1},
-    {"an exponent", 429, "Retry-After: 1e3\r\n", -1},
-    {"a date counts from the answer's own", 429,
-     DATE "Retry-After: Tue, 24 Nov 2026 12:00:20 GMT\r\n", 20000},
-    {"the order does not matter", 429, "Retry-After: Tue, 24 Nov 2026 12:00:20 GMT\r\n" DATE,
+    {"nothing said", "", -1},
+    {"a limit that is used up is no Retry-After",
+     "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\n", -1},
+    {"seconds", "Retry-After: 7\r\n", 7000},
+    {"any case, no blank, no CR", "rEtRy-aFtEr:7\n", 7000},
+    {"blanks around", "Retry-After: \t 7 \t\r\n", 7000},
+    {"zero is said", "Retry-After: 0\r\n", 0},
+    {"a fraction", "Retry-After: 1.5\r\n", 1500},
+    {"capped at ten minutes", "Retry-After: 86400\r\n", 600000},
+    {"more than a number holds", "Retry-After: 99999999999999999999\r\n", -1},
+    {"negative", "Retry-After: -5\r\n", -1},
+    {"a word", "Retry-After: soon\r\n", -1},
+    {"empty", "Retry-After:\r\n", -1},
+    {"a point alone", "Retry-After: .\r\n", -1},
+    {"an unfinished fraction", "Retry-After: 1.\r\n", -1},
+    {"two points", "Retry-After: 1.2.3\r\n", -1},
+    {"an exponent", "Retry-After: 1e3\r\n", -1},
+    {"a date counts from the answer's own", DATE "Retry-After: Tue, 24 Nov 2026 12:00:20 GMT\r\n",
      20000},
-    {"a date that is past", 429, DATE "Retry-After: Tue, 24 Nov 2026 11:00:00 GMT\r\n", 0},
-    {"without Date our clock counts", 429, "Retry-After: Tue, 24 Nov 2026 15:00:05 GMT\r\n", 5000},
-    {"milliseconds come first", 429, "Retry-After: 7\r\nRetry-After-Ms: 150\r\n", 150},
-    {"milliseconds with a fraction", 429, "retry-after-ms: 150.9\r\n", 150},
-    {"milliseconds that are garbage", 429, "Retry-After-Ms: x\r\nRetry-After: 7\r\n", 7000},
-    {"milliseconds capped", 429, "Retry-After-Ms: 600001\r\n", 600000},
-    {"the last of two", 429, "Retry-After: 7\r\nRetry-After: 9\r\n", 9000},
-    {"limit used up", 429, "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\n", 5000},
-    {"limit, older names", 429, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 5\r\n", 5000},
-    {"limit, what is left unsaid", 429, "X-RateLimit-Reset: 5\r\n", 5000},
-    {"limit not used up", 429, "RateLimit-Remaining: 3\r\nRateLimit-Reset: 5\r\n", -1},
-    {"limit on an accepted answer", 200, "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\n", -1},
-    {"limit until an instant", 429, DATE "X-RateLimit-Reset: 1795521612\r\n", 12000},
-    {"limit until an instant, milliseconds", 429, DATE "X-RateLimit-Reset: 1795521612000\r\n",
-     12000},
-    {"limit until an instant that is past", 429, DATE "X-RateLimit-Reset: 1795521000\r\n", 0},
-    {"Retry-After comes before the limit", 429, "RateLimit-Reset: 5\r\nRetry-After: 2\r\n", 2000},
-    {"limit, one line", 429, "RateLimit: limit=10, remaining=0, reset=5\r\n", 5000},
-    {"limit, structured", 429, "RateLimit: \"default\";r=0;t=5\r\n", 5000},
-    {"limit, the policy that is used up", 429, "RateLimit: \"day\";r=9;t=60, \"sec\";r=0;t=2\r\n",
-     2000},
-    {"limit, structured, not used up", 429, "RateLimit: \"default\";r=1;t=5\r\n", -1},
-    {"limit, garbage", 429, "RateLimit: ;;==,t=,r\r\nRateLimit-Reset: x\r\n", -1},
-    {"no colon", 429, "Retry-After 7\r\n", -1},
-    {"another name that ends alike", 429, "X-Retry-After: 7\r\n", -1},
+    {"the order does not matter", "Retry-After: Tue, 24 Nov 2026 12:00:20 GMT\r\n" DATE, 20000},
+    {"a date that is past", DATE "Retry-After: Tue, 24 Nov 2026 11:00:00 GMT\r\n", 0},
+    {"without Date our clock counts", "Retry-After: Tue, 24 Nov 2026 15:00:05 GMT\r\n", 5000},
+    {"milliseconds come first", "Retry-After: 7\r\nRetry-After-Ms: 150\r\n", 150},
+    {"milliseconds with a fraction", "retry-after-ms: 150.9\r\n", 150},
+    {"milliseconds that are garbage", "Retry-After-Ms: x\r\nRetry-After: 7\r\n", 7000},
+    {"milliseconds capped", "Retry-After-Ms: 600001\r\n", 600000},
+    {"the last of two", "Retry-After: 7\r\nRetry-After: 9\r\n", 9000},
+    {"no colon", "Retry-After 7\r\n", -1},
+    {"another name that ends alike", "X-Retry-After: 7\r\n", -1},
 };
 
 START_TEST(wait_is_read)
@@ -78,8 +62,73 @@ START_TEST(wait_is_read)
     struct headers headers;
 
     read_lines(&headers, waits[_i].lines);
-    int64_t wait_ms = headers_retry_after_ms(&headers, waits[_i].status, WALL_UNIX_MS);
+    int64_t wait_ms = headers_retry_after_ms(&headers, WALL_UNIX_MS);
     ck_assert_msg(wait_ms == waits[_i].expected_ms, "%s: %lld", waits[_i].name, (long long)wait_ms);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    int status;
+    const char *lines;
+    int64_t expected_ms;
+} resets[] = {
+    {"nothing said", 200, "", -1},
+    {"used up", 429, "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\n", 5000},
+    {"older names", 429, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 5\r\n", 5000},
+    {"names with more joints", 429, "X-Rate-Limit-Remaining: 0\r\nX-Rate-Limit-Reset: 5\r\n", 5000},
+    {"what is left unsaid", 429, "X-RateLimit-Reset: 5\r\n", 5000},
+    {"not used up", 429, "RateLimit-Remaining: 3\r\nRateLimit-Reset: 5\r\n", -1},
+    {"until an instant", 429, DATE "X-RateLimit-Reset: 1795521612\r\n", 12000},
+    {"until an instant, milliseconds", 429, DATE "X-RateLimit-Reset: 1795521612000\r\n", 12000},
+    {"until an instant that is past", 429, DATE "X-RateLimit-Reset: 1795521000\r\n", 0},
+    {"Retry-After comes first", 429, "RateLimit-Reset: 5\r\nRetry-After: 2\r\n", -1},
+    {"one line", 429, "RateLimit: limit=10, remaining=0, reset=5\r\n", 5000},
+    {"structured", 429, "RateLimit: \"default\";r=0;t=5\r\n", 5000},
+    {"the policy that is used up", 429, "RateLimit: \"day\";r=9;t=60, \"sec\";r=0;t=2\r\n", 2000},
+    {"structured, not used up", 429, "RateLimit: \"default\";r=1;t=5\r\n", -1},
+    {"garbage", 429, "RateLimit: ;;==,t=,r\r\nRateLimit-Reset: x\r\n", -1},
+    {"accepted, used up", 200, "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\n", 5000},
+    {"accepted, used up until an instant", 201,
+     DATE "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1795521612\r\n", 12000},
+    {"accepted, without Date our clock counts", 200,
+     "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1795532405\r\n", 5000},
+    {"accepted, one line", 200, "ratelimit: limit=10, remaining=0, reset=5\r\n", 5000},
+    {"accepted, structured", 200, "RateLimit: \"default\";r=0;t=30\r\n", 30000},
+    {"accepted, a policy that is used up", 200, "RateLimit: \"sec\";r=7;t=1, \"day\";r=0;t=60\r\n",
+     60000},
+    {"accepted, a Retry-After besides", 200,
+     "RateLimit-Remaining: 0\r\nRateLimit-Reset: 5\r\nRetry-After: 2\r\n", 5000},
+    {"accepted, not used up", 200, "RateLimit-Remaining: 1\r\nRateLimit-Reset: 5\r\n", -1},
+    {"accepted, what is left unsaid", 200, "RateLimit-Reset: 5\r\n", -1},
+    {"accepted, what is left in words", 200, "RateLimit-Remaining: none\r\nRateLimit-Reset: 5\r\n",
+     -1},
+    {"accepted, two numbers in one", 200, "RateLimit-Remaining: 0, 0\r\nRateLimit-Reset: 5\r\n",
+     -1},
+    {"accepted, below nothing left", 200, "RateLimit-Remaining: -1\r\nRateLimit-Reset: 5\r\n", -1},
+    {"accepted, nothing left for below a second", 200,
+     "RateLimit-Remaining: 0\r\nRateLimit-Reset: -5\r\n", -1},
+    {"accepted, no end said", 200, "RateLimit-Remaining: 0\r\n", -1},
+    {"accepted, an end that is no number", 200,
+     "RateLimit-Remaining: 0\r\nRateLimit-Reset: NaN\r\n", -1},
+    {"accepted, for a year", 200, "RateLimit-Remaining: 0\r\nRateLimit-Reset: 31536000\r\n",
+     600000},
+    {"accepted, until the year 2100", 200,
+     DATE "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 4102444800\r\n", 600000},
+    {"accepted, more than a number holds", 200,
+     "RateLimit-Remaining: 0\r\nRateLimit-Reset: 99999999999999999999\r\n", -1},
+    {"accepted, structured without an end", 200, "RateLimit: \"default\";r=0\r\n", -1},
+    {"accepted, a quote that hides", 200, "RateLimit: \"a;r=0;t=60\";r=5;t=1\r\n", -1},
+};
+
+START_TEST(a_limit_that_is_used_up_is_read)
+{
+    struct headers headers;
+
+    read_lines(&headers, resets[_i].lines);
+    int64_t reset_ms = headers_quota_reset_ms(&headers, resets[_i].status, WALL_UNIX_MS);
+    ck_assert_msg(reset_ms == resets[_i].expected_ms, "%s: %lld", resets[_i].name,
+                  (long long)reset_ms);
 }
 END_TEST
 
@@ -148,6 +197,8 @@ int main(void)
     TCase *tcase = tcase_create("headers");
 
     tcase_add_loop_test(tcase, wait_is_read, 0, sizeof waits / sizeof waits[0]);
+    tcase_add_loop_test(tcase, a_limit_that_is_used_up_is_read, 0,
+                        sizeof resets / sizeof resets[0]);
     tcase_add_loop_test(tcase, fields_are_read, 0, sizeof reads / sizeof reads[0]);
     tcase_add_test(tcase, request_id_has_128_bytes_at_most);
     suite_add_tcase(suite, tcase);

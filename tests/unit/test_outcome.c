@@ -165,6 +165,37 @@ START_TEST(retry_after_is_the_least_delay)
 }
 END_TEST
 
+START_TEST(a_limit_that_is_used_up_delays_only_what_was_refused_for_it)
+{
+    struct answer throttled = {WHOLE(429, OTHER), .quota_reset_ms = 30000};
+    struct answer conflict = {WHOLE(409, ENVELOPE), .quota_reset_ms = 30000};
+
+    ck_assert_int_eq(outcome_of(throttled, 0, 0, 0.5).delay_ms, 30000);
+    ck_assert_int_eq(outcome_of(conflict, 0, 0, 0.5).delay_ms, 500);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    struct answer answer;
+    int64_t told_ms;
+} limits[] = {
+    {"a session", {WHOLE(200, SESSION), .quota_reset_ms = 7000}, 7000},
+    {"a refusal", {WHOLE(400, ENVELOPE), .quota_reset_ms = 7000}, 7000},
+    {"a 429", {WHOLE(429, OTHER), .quota_reset_ms = 7000}, 7000},
+    {"not said", {WHOLE(200, SESSION), .quota_reset_ms = -1}, 0},
+    {"a failure is no word on the limit", {WHOLE(503, OTHER), .quota_reset_ms = 7000}, 0},
+    {"nor is HTML", {WHOLE(404, OTHER), .is_html = true, .quota_reset_ms = 7000}, 0},
+};
+
+START_TEST(the_pace_is_told_that_the_limit_is_used_up)
+{
+    int64_t told_ms = outcome_of(limits[_i].answer, 0, 0, 0.5).quota_reset_ms;
+
+    ck_assert_msg(told_ms == limits[_i].told_ms, "%s: %lld", limits[_i].name, (long long)told_ms);
+}
+END_TEST
+
 START_TEST(what_is_over_or_held_back_has_no_delay)
 {
     struct answer refused = {WHOLE(400, ENVELOPE), .retry_after_ms = 5000};
@@ -232,6 +263,9 @@ int main(void)
     tcase_add_test(tcase, an_attempt_that_fails_at_a_great_age_is_the_end);
     tcase_add_test(tcase, the_delay_grows_with_the_attempts);
     tcase_add_test(tcase, retry_after_is_the_least_delay);
+    tcase_add_test(tcase, a_limit_that_is_used_up_delays_only_what_was_refused_for_it);
+    tcase_add_loop_test(tcase, the_pace_is_told_that_the_limit_is_used_up, 0,
+                        sizeof limits / sizeof limits[0]);
     tcase_add_test(tcase, what_is_over_or_held_back_has_no_delay);
     tcase_add_test(tcase, a_retry_after_that_was_not_given_is_none);
     tcase_add_test(tcase, people_are_told_to_look_at_base_url);

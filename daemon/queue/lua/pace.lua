@@ -23,6 +23,8 @@ State    next_us        the next free slot
                         counts in windows of at least that
          peak, seen, seen_thr   the base that small cuts are measured by, 0: none; answers and 429s since it was set
          doubt, stray   the share of 429s that is in doubt, 0: none; the share that does not come from the pace
+         shut_us        when a window opens that headers of accepted answers called used up (pace_headers.lua)
+         claims, lied_us   such claims in a row that nothing contradicted; until when they are not believed
          strikes, least trials of this base with too many 429s, less the clean ones; the smallest share in them
 ]]
 local pace = {}
@@ -31,10 +33,10 @@ do
   -- In the hash the names bear their units; the order is that of HMGET.
   local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us',
     'cost', 'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec', 'proven', 'stop_us', 'window_us',
-    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least' }
+    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
   pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs',
     'cost', 'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec', 'proven', 'stopUs', 'windowUs',
-    'peak', 'seen', 'seenThr', 'doubt', 'stray', 'strikes', 'least' }
+    'peak', 'seen', 'seenThr', 'doubt', 'stray', 'strikes', 'least', 'shutUs', 'claims', 'liedUs' }
 
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
@@ -47,6 +49,7 @@ do
   local MAX_STRAY = 0.05
   local MAX_DARK_US = 16 * SEC
   local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
+  local DISBELIEVED_US = 3600 * SEC   -- the API's headers may become better or worse
 
   -- What differs between a known and an unknown limit. search: how much bolder than a free probe, for hi bounds it.
   local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, search = 16, trial_sec = 5, judged = 400 }
@@ -54,6 +57,7 @@ do
 
   pace.SEC, pace.SKIP_US, pace.MAX_DARK_US, pace.MAX_WINDOW_US = SEC, SKIP_US, MAX_DARK_US, MAX_WINDOW_US
   pace.MAX_RETRY_MS, pace.MAX_STRAY = MAX_RETRY_MS, MAX_STRAY
+  pace.HORIZON_US, pace.DISBELIEVED_US = HORIZON_US, DISBELIEVED_US
 
   function pace.rules(state)
     return state.per_sec > 0 and KNOWN or UNKNOWN
@@ -114,7 +118,8 @@ do
   end
 
   local MOST = { step = 1, dark_us = MAX_DARK_US, window_us = MAX_WINDOW_US, stray = MAX_STRAY, least = 1 }
-  local MOST_AHEAD_US = { since_us = LOST_CLOCK_US, wait_us = 11 * MAX_RETRY_MS * 1000, stop_us = 0 }
+  local MOST_AHEAD_US = { since_us = LOST_CLOCK_US, wait_us = 11 * MAX_RETRY_MS * 1000, stop_us = 0,
+    shut_us = MAX_RETRY_MS * 1000, lied_us = DISBELIEVED_US }
 
   -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
   function pace.heal(state, now_us)

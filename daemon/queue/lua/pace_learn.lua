@@ -57,12 +57,12 @@ do
     return state.pace * (1 - refused) * rules(state).margin
   end
 
-  -- A free probe that climbed lived on what a bucket had saved: it goes back to where it began, and what lies between
-  -- is not searched, for that costs more than the climb.
+  -- A free probe that climbed lived on what a bucket had saved. If it bore no more than where it began, it goes back
+  -- there, and what lies between is not searched: that would cost more than the climb.
   local function probe_failed(state, now_us, refused)
     local has_climbed = state.hi == 0 and state.proven > 0 and state.base > SEARCH_END * state.proven
     failed(state, now_us, math.max(has_climbed and state.proven or state.base, without(state, refused)))
-    if has_climbed then
+    if has_climbed and state.base <= SEARCH_END * state.proven then
       state.hi = math.min(state.hi, SEARCH_END * state.base)
     end
   end
@@ -94,8 +94,16 @@ do
     end
   end
 
-  -- Adds the answers to cycle and trial, whatever their order; returns their largest Retry-After in ms.
-  local function tally(state, list)
+  -- How long a 429 asks to wait, in ms: by Retry-After, or by headers about the limit that were not caught lying and
+  -- are not being tested.
+  local function wait_asked(state, now_us, answer)
+    local is_doubtful = state.lied_us > now_us or answer.slotUs < state.shut_us
+    local reset_ms = is_doubtful and 0 or answer.resetMs or 0
+    return math.min(math.max(answer.retryAfterMs or 0, reset_ms), MAX_RETRY_MS)
+  end
+
+  -- Adds the answers to cycle and trial, whatever their order; returns the longest wait that their 429s ask for, in ms.
+  local function tally(state, now_us, list)
     local retry_ms = 0
     if state.first == 0 then
       note_first_refusal(state, list)
@@ -107,7 +115,7 @@ do
       if answer.slotUs >= state.from_us then
         state.ok, state.thr = state.ok + 1 - refused, state.thr + refused
       end
-      retry_ms = math.max(retry_ms, refused * math.min(answer.retryAfterMs or 0, MAX_RETRY_MS))
+      retry_ms = math.max(retry_ms, refused * wait_asked(state, now_us, answer))
     end
     return retry_ms
   end
@@ -119,7 +127,7 @@ do
     else
       state.hi = 0
     end
-    state.stop_us = state.from_us
+    state.stop_us, state.shut_us = state.from_us, 0
     state.dark_us, state.next_us = SEC, now_us + SEC
     begin(state, now_us, 0)
   end
@@ -160,6 +168,30 @@ do
     state.since_us, state.acc = end_us, 0
     failed(state, now_us, to)
     state.wait_us = end_us + 10 * retry_us
+  end
+
+  --[[
+  A window ran out by the headers of an accepted answer, so nothing was refused: what the whole cycle accepted tells
+  its rate, and a shorter one tells nothing.
+  ]]
+  local function learn_closed(state, now_us)
+    local to = state.shut_us - state.since_us >= CYCLE_US and cycle_pace(state, state.shut_us) or state.pace
+    note_window(state, state.shut_us - now_us)
+    if to < state.pace then
+      failed(state, now_us, to)
+    end
+  end
+
+  -- Answers of a window that is said to be closed are no measure of the pace: cycle and trial begin after it.
+  local function learn_headers(state, now_us, heard, retry_ms)
+    if heard == 'closed' then
+      learn_closed(state, now_us)
+    end
+    if retry_ms > LONG_RETRY_MS and state.thr > 0 then
+      state.next_us = math.max(state.next_us, now_us + retry_ms * 1000)
+    end
+    state.since_us, state.acc = math.max(now_us, state.shut_us), 0
+    begin(state, now_us, 0)
   end
 
   -- More than half refused. In a long window that is its end, and the share of 429s tells no rate.
@@ -326,9 +358,11 @@ do
 
   function pace.learn(state, now_us, list)
     heal(state, now_us)
-    local retry_ms = tally(state, list)
+    local heard, retry_ms = pace.hear(state, now_us, list), tally(state, now_us, list)
     local judged = state.ok + state.thr
-    if state.dark_us > 0 then
+    if heard then
+      learn_headers(state, now_us, heard, retry_ms)
+    elseif state.dark_us > 0 then
       learn_dark(state, now_us)
     elseif retry_ms > LONG_RETRY_MS and state.thr > 0 then
       learn_window(state, now_us, retry_ms)

@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,pace,pace_learn,holds
+-- step flags=allow-oom needs=rights,common,pace,pace_headers,pace_learn,holds
 --[[
 settle.lua - record what became of jobs in hand, and take them out of their leases.
 
@@ -12,9 +12,10 @@ KEYS  1 leases    zset, lease -> deadline ms     6 events   stream
       5 holds     hash, cause -> what is known
 ARGV  1 prefix  2 number  3 settings (JSON)
       4 {"number": N, "count": N, <blanks up to 128 bytes, so that SLOWLOG never shows a link>, "items": [...]}
-        item: lease endUserId kind signal keyFp ageMs delayMs retryAfterMs lifeMs accepted sessionId authFlowUrl
+        item: lease endUserId kind signal keyFp ageMs delayMs retryAfterMs resetMs lifeMs accepted sessionId authFlowUrl
         createdAt expiresAt requestId httpStatus errorCode detail redirectUrl linkExpiryMins ref; what is absent is
-        empty. ageMs: since the request began. accepted: absent when the pace is not to be told.
+        empty. ageMs: since the request began. accepted: absent when the pace is not to be told. resetMs: how long
+        nothing is left of the API's limit, as its headers say.
 
 Returns  {nowMs, 'done' | 'again', {fenced users}, {cause, ms until its next change or -1, detail, ...},
           'perSec burst maxPerSec pace'}; 'again': this number was settled before, nothing is done
@@ -296,7 +297,7 @@ local SETTLE = {
 -- What is absent is empty.
 local FILLED = { __index = { lease = '', endUserId = '', keyFp = '', sessionId = '', authFlowUrl = '', createdAt = '',
   expiresAt = '', requestId = '', errorCode = '', detail = '', redirectUrl = '', ref = '', kind = '', signal = '',
-  ageMs = 0, delayMs = 0, retryAfterMs = 0, lifeMs = 0, httpStatus = 0, linkExpiryMins = 0 } }
+  ageMs = 0, delayMs = 0, retryAfterMs = 0, resetMs = 0, lifeMs = 0, httpStatus = 0, linkExpiryMins = 0 } }
 
 local HUGE = 1e15
 
@@ -309,8 +310,9 @@ local function complete(item)
   local _ = item.lease < '' or item.endUserId < '' or item.keyFp < '' or item.sessionId < '' or item.authFlowUrl < ''
     or item.createdAt < '' or item.expiresAt < '' or item.requestId < '' or item.errorCode < '' or item.detail < ''
     or item.redirectUrl < '' or item.ref < ''
-  return item.ageMs < HUGE and item.delayMs < HUGE and item.retryAfterMs < HUGE and item.lifeMs < HUGE
-    and item.httpStatus < HUGE and item.linkExpiryMins < HUGE and SETTLE[item.kind] and PROBED[item.signal]
+  return item.ageMs < HUGE and item.delayMs < HUGE and item.retryAfterMs < HUGE and item.resetMs < HUGE
+    and item.lifeMs < HUGE and item.httpStatus < HUGE and item.linkExpiryMins < HUGE
+    and SETTLE[item.kind] and PROBED[item.signal]
 end
 
 --[[
@@ -370,7 +372,8 @@ local function settle_one(item)
   end
   SETTLE[item.kind](job, item)
   if item.accepted ~= nil then
-    learned[#learned + 1] = { slotUs = job.slot_us, accepted = item.accepted, retryAfterMs = item.retryAfterMs }
+    learned[#learned + 1] = { slotUs = job.slot_us, accepted = item.accepted, retryAfterMs = item.retryAfterMs,
+      resetMs = item.resetMs }
   end
   feed_holds(item, job.key)
 end

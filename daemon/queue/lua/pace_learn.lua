@@ -21,6 +21,7 @@ do
   local MAX_FREE_STEP = 0.32     -- a full bucket lets a free probe climb; each further step costs more when it is empty
   local FLOOD_STEPS = 4          -- how much bolder the search is after a cut that may be far too deep
   local FLOOD_SEC = 0.6          -- a clump of requests that were held up for 0.25 s is none
+  local FLOOD_ANSWERS = 20       -- at 20/s that is a whole second: the end of a window looks worse than it is
   local LIGHT_PART = 0.25        -- a step of 16 % beyond the limit draws 14 % of 429s: 3 % of them did not come from it
   local STRIKES, BIG_SHARE = 3, 0.25   -- a share that no clump has within a second needs no second trial
   local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
@@ -139,7 +140,8 @@ do
     if state.hi == 0 or stopped_us >= LONG_STOP_US then
       local hi = state.hi
       failed(state, now_us, cycle_pace(state, now_us))
-      state.hi, state.proven = math.max(state.hi, hi), state.pace
+      -- above the base in any case: a base that failed is no reason to probe at once
+      state.hi, state.proven = math.max(state.hi, hi, SEARCH_END * state.pace), state.pace
     else
       state.calm, state.wait_us = 0, now_us
       begin(state, now_us, 0)
@@ -196,6 +198,9 @@ do
 
   -- More than half refused. In a long window that is its end, and the share of 429s tells no rate.
   local function learn_flood(state, now_us, judged)
+    if judged < FLOOD_ANSWERS then
+      return
+    end
     if state.ok > 0 and state.window_us == 0 then
       if is_probing(state) then
         probe_failed(state, now_us, state.thr / judged)
@@ -203,7 +208,7 @@ do
         failed(state, now_us, state.pace * math.max(1 / 8, 1 - state.thr / judged))
       end
       state.step = FLOOD_STEPS * state.step
-    elseif judged >= math.max(20, state.pace) then
+    elseif judged >= state.pace then
       stop(state, now_us)
     end
   end

@@ -3,14 +3,13 @@
 
 #include <stdlib.h>
 
-/* What is left of a lateness after so much time of slots is 1/e: 250 ms are caught up at 10 %, 50
- * ms at 2 %. */
+/* After so much time of slots 1/e of a lateness is left: 250 ms are caught up at 10 %. */
 #define LATENESS_FADES_US 2500000
 
 struct pacer {
     uint32_t capacity;
     uint32_t count;
-    int64_t line_us; /* when the job sent last had its turn; beyond now at most the tolerance */
+    int64_t line_us;         /* the turn of the job sent last: its sending, or a little later */
     int64_t last_slot_us;    /* its slot, */
     uint64_t last_lease_seq; /* and the claim that it came by */
     int64_t gap_us;          /* between two slots of one claim, as seen last */
@@ -78,37 +77,38 @@ enum result pacer_add(struct pacer *pacer, struct job *job)
     return RESULT_OK;
 }
 
-/* How far its slot is from that of the job sent last, as far as that is for this instance to keep.
- */
-static int64_t distance_us(const struct pacer *pacer, const struct job *job)
+static int64_t later_us(int64_t a_us, int64_t b_us)
 {
-    int64_t distance = llabs(job->slot_due_us - pacer->last_slot_us);
-    bool is_same_claim = job->lease_seq == pacer->last_lease_seq;
-
-    return is_same_claim || distance < pacer->gap_us ? distance : pacer->gap_us;
+    return a_us > b_us ? a_us : b_us;
 }
 
-/* When the job has its turn, if it keeps that distance to the one before but for what it catches
- * up. */
+/* How far its slot is from that of the job sent last, as far as this instance must keep that. */
+static int64_t distance_us(const struct pacer *pacer, const struct job *job)
+{
+    int64_t apart_us = llabs(job->slot_due_us - pacer->last_slot_us);
+    bool is_same_claim = job->lease_seq == pacer->last_lease_seq;
+
+    return is_same_claim || apart_us < pacer->gap_us ? apart_us : pacer->gap_us;
+}
+
+/* When the job has its turn: a distance after the one before, less what it catches up. */
 static int64_t turn_us(const struct pacer *pacer, const struct job *job)
 {
-    int64_t distance = distance_us(pacer, job);
+    int64_t kept_us = distance_us(pacer, job);
     int64_t late_us = pacer->line_us - pacer->last_slot_us;
 
     if (late_us > LATENESS_FADES_US)
         late_us = LATENESS_FADES_US;
-    return pacer->line_us + distance - distance * late_us / LATENESS_FADES_US;
+    return pacer->line_us + kept_us - kept_us * late_us / LATENESS_FADES_US;
 }
 
-static void note_sent(struct pacer *pacer, const struct job *job, int64_t now_us)
+static void move_line(struct pacer *pacer, const struct job *sent, int64_t line_us)
 {
-    int64_t turn = turn_us(pacer, job);
-
-    pacer->line_us = turn > now_us ? turn : now_us;
-    if (job->lease_seq == pacer->last_lease_seq && job->slot_due_us != pacer->last_slot_us)
-        pacer->gap_us = distance_us(pacer, job);
-    pacer->last_slot_us = job->slot_due_us;
-    pacer->last_lease_seq = job->lease_seq;
+    pacer->line_us = line_us;
+    if (sent->lease_seq == pacer->last_lease_seq && sent->slot_due_us != pacer->last_slot_us)
+        pacer->gap_us = distance_us(pacer, sent);
+    pacer->last_slot_us = sent->slot_due_us;
+    pacer->last_lease_seq = sent->lease_seq;
 }
 
 static struct job *take_first(struct pacer *pacer)
@@ -128,14 +128,13 @@ enum result pacer_take_due(struct pacer *pacer, int64_t now_us, struct job **ret
         return RESULT_EMPTY;
 
     const struct job *first = pacer->heap[0];
-    int64_t due_us = turn_us(pacer, first) - PACER_TOLERANCE_US;
-    if (due_us < first->slot_due_us)
-        due_us = first->slot_due_us;
+    int64_t its_turn_us = turn_us(pacer, first);
+    int64_t due_us = later_us(first->slot_due_us, its_turn_us - PACER_TOLERANCE_US);
     if (due_us > now_us) {
         *reterr_wait_us = due_us - now_us;
         return RESULT_LATER;
     }
-    note_sent(pacer, first, now_us);
+    move_line(pacer, first, later_us(its_turn_us, now_us));
     *ret_job = take_first(pacer);
     return RESULT_OK;
 }

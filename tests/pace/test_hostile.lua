@@ -41,6 +41,13 @@ for i, field in ipairs(pace.FIELDS) do
   table.insert(rows, { name = field .. ' missing', index = i, text = false })
 end
 
+local LEARNED = #pace.FIELDS
+for name in pairs(pace.load({})) do
+  for _, text in ipairs(ABSURD) do
+    table.insert(rows, { name = 'learned ' .. name .. ' "' .. text .. '"', index = LEARNED, text = name .. ' ' .. text })
+  end
+end
+
 check.rows('one absurd field is survived', rows, function(row)
   local values = support.values(pace.fields(support.started(40, 1, 500)))
   values[row.index] = row.text
@@ -80,11 +87,19 @@ check.rows('absurd settings count as none', bad_settings, function(row)
 end)
 
 check.that('numbers that can be none of ours count as missing', function()
-  for i, field in ipairs(pace.FIELDS) do
-    for _, text in ipairs({ '', 'x', '-1', 'nan', 'inf', '-inf', '1e999', '1e18' }) do
-      check.equal(next(pace.load({ [i] = text })), nil, field .. ' "' .. text .. '"')
+  for _, text in ipairs({ '', 'x', '-1', 'nan', 'inf', '-inf', '1e999', '1e18' }) do
+    for i, field in ipairs(pace.FIELDS) do
+      check.equal(next(pace.load_line({ [i] = text })), nil, field .. ' "' .. text .. '"')
+    end
+    for name, number in pairs(pace.load({ [LEARNED] = 'hi ' .. text })) do
+      check.equal(number, 0, name .. ' of hi "' .. text .. '"')
     end
   end
+end)
+
+check.that('names among what was learned that are none of it change nothing', function()
+  check.equal(pace.load({ [LEARNED] = 'per_sec 7 next_us 7 x 7 hi 5' }).per_sec, nil, 'perSec')
+  check.equal(pace.load({ [LEARNED] = 'per_sec 7 next_us 7 x 7 hi 5' }).hi, 5, 'hi')
 end)
 
 check.that('instants far ahead are brought back', function()

@@ -7,8 +7,31 @@ local support = require('support')
 local NOW, SEC = support.NOW_US, support.SEC
 
 check.that('the hash has the fields that were agreed, in order', function()
-  check.equal(table.concat(pace.FIELDS, ' '), 'nextUs pace base hi step fromUs first paceOk paceThr dryUs waitUs cost calm darkUs '
-    .. 'sinceUs acc perSec burst maxPerSec proven stopUs windowUs peak seen seenThr doubt stray strikes least shutUs claims liedUs', 'fields')
+  check.equal(table.concat(pace.FIELDS, ' '), 'nextUs pace base fromUs dryUs darkUs sinceUs perSec burst maxPerSec learned',
+    'fields')
+end)
+
+check.that('of the line only what has changed is written, of what was learned all that is not 0', function()
+  local state = support.started(100)
+  local line = pace.line_of(state)
+  state.next_us, state.ok = NOW + 7, 3
+  check.equal(table.concat(pace.fields(state, line), ' '), string.format('nextUs %d learned step 0.0050000000000000001 ok 3', NOW + 7),
+    'fields')
+end)
+
+check.that('a state without what was learned writes none of it', function()
+  local values = support.values(pace.fields(support.started(100)))
+  check.equal(#pace.fields(pace.load_line(values)), 2 * (#pace.FIELDS - 1), 'words')
+end)
+
+check.that('slots begin at whole microseconds, not before their distance', function()
+  local state = support.started(70000)
+  for _ = 1, 100 do   -- doubles of today's microseconds are a quarter apart
+    local before = state.next_us
+    pace.commit(state, 3)
+    check.equal(state.next_us % 1, 0, 'fraction')
+    check.between(state.next_us - before - 3 * SEC / state.pace, -0.125, 1, 'more than three distances')
+  end
 end)
 
 check.that('an unknown limit starts with ten a second, the first slot at once', function()

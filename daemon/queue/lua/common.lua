@@ -33,10 +33,24 @@ end
 -- An error reply if one of the fixed keys has a foreign type, else nil. Called before the first write.
 local function wrong_type(kinds)
   for key, kind in pairs(kinds) do
-    local found = redis.call('TYPE', key).ok
+    local found = pcall_redis('TYPE', key).ok
+    if not found then
+      return no_right('TYPE', key)
+    end
     if found ~= 'none' and found ~= kind then
       return redis.error_reply('ERR authlink wrongtype ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
     end
+  end
+end
+
+--[[
+Runs `read`, which writes nothing. nil if it could; else an error reply: what why_not() finds, a right that is
+missing or a foreign type. What is read in any case needs no such question beforehand, which costs more than to read.
+]]
+local function refusal_of(read, why_not)
+  local fine, failure = pcall(read)
+  if not fine then
+    return why_not() or error(failure, 0)
   end
 end
 
@@ -88,9 +102,8 @@ local function valid_link(user)
     session_id = found[5] or '' }
 end
 
--- The lease in which this user is, or nil. :inflight is an index only: the leases are the truth.
-local function holder_of(inflight, user)
-  local lease = call('HGET', inflight, user)
+-- The lease that :inflight has for this user, nil if it is not true: that is an index only, the leases are the truth.
+local function holder_of(lease, user)
   if not lease then
     return nil
   end
@@ -163,11 +176,11 @@ local function next_job_key(stats)
   return digits(redis.call('HINCRBY', stats, 'taken', 1))
 end
 
--- ms until the next delayed job is due, -1: none.
+-- ms until this score of :delayed is due, -1: there is none.
+local function due_in(score)
+  return score and math.max(0, math.ceil(tonumber(score) - now_ms)) or -1
+end
+
 local function next_due_in(delayed)
-  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if not first[2] then
-    return -1
-  end
-  return math.max(0, math.ceil(tonumber(first[2]) - now_ms))
+  return due_in(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2])
 end

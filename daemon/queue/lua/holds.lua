@@ -57,26 +57,42 @@ local function holds_reply(holds)
   return flat
 end
 
-local stored_pace = {}   -- field -> text, as it stands in the hash
+local stored_line   -- of the pace, as it stands in the hash
 
-local function load_pace(key)
-  local values = call('HMGET', key, unpack(pace.FIELDS))
-  for i, field in ipairs(pace.FIELDS) do
-    stored_pace[field] = values[i]
+-- The texts of the first `count` fields of the pace, and of others behind them, in one read.
+local function read_limiter(key, count, ...)
+  local fields, others = { unpack(pace.FIELDS, 1, count) }, { ... }
+  for i = 1, #others do
+    fields[count + i] = others[i]
   end
-  return pace.load(values)
+  return call('HMGET', key, unpack(fields))
 end
 
--- Writes what has changed.
-local function store_pace(key, state)
-  local fields, changed = pace.fields(state), {}
-  for i = 1, #fields, 2 do
-    if stored_pace[fields[i]] ~= fields[i + 1] then
-      changed[#changed + 1], changed[#changed + 2] = fields[i], fields[i + 1]
-    end
+-- The pace, and the texts of other fields.
+local function load_pace(key, ...)
+  local texts = read_limiter(key, #pace.FIELDS, ...)
+  local state = pace.load(texts)
+  stored_line = pace.line_of(state)
+  return state, unpack(texts, #pace.FIELDS + 1)
+end
+
+-- Without what was learned, the last field: who hands out slots needs none of it.
+local function load_line(key, ...)
+  local count = #pace.FIELDS - 1
+  local texts = read_limiter(key, count, ...)
+  local state = pace.load_line(texts)
+  stored_line = pace.line_of(state)
+  return state, unpack(texts, count + 1)
+end
+
+-- Writes what has changed, and these other fields.
+local function store_pace(key, state, ...)
+  local fields = pace.fields(state, stored_line)
+  for i = 1, select('#', ...) do
+    fields[#fields + 1] = select(i, ...)
   end
-  if #changed > 0 then
-    call('HSET', key, unpack(changed))
+  if #fields > 0 then
+    call('HSET', key, unpack(fields))
   end
 end
 

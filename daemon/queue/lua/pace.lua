@@ -30,14 +30,15 @@ State    next_us        the next free slot
 local pace = {}
 
 do
-  -- In the hash the names bear their units; the order is that of HMGET.
-  local NAMES = { 'next_us', 'pace', 'base', 'hi', 'step', 'from_us', 'first', 'ok', 'thr', 'dry_us', 'wait_us',
-    'cost', 'calm', 'dark_us', 'since_us', 'acc', 'per_sec', 'burst', 'max_per_sec', 'proven', 'stop_us', 'window_us',
-    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
-  pace.FIELDS = { 'nextUs', 'pace', 'base', 'hi', 'step', 'fromUs', 'first', 'paceOk', 'paceThr', 'dryUs', 'waitUs',
-    'cost', 'calm', 'darkUs', 'sinceUs', 'acc', 'perSec', 'burst', 'maxPerSec', 'proven', 'stopUs', 'windowUs',
-    'peak', 'seen', 'seenThr', 'doubt', 'stray', 'strikes', 'least', 'shutUs', 'claims', 'liedUs' }
+  -- In the hash the names of the line of slots bear their units; the order is that of HMGET. The last field holds what
+  -- only settles go by, `<name> <number> ...` of all that is not 0: a read of 22 fields takes as long as ten jobs.
+  pace.FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
+  local LINE = { 'next_us', 'pace', 'base', 'from_us', 'dry_us', 'dark_us', 'since_us', 'per_sec', 'burst', 'max_per_sec' }
+  local LEARNED = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
+    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us',
+    'claims', 'lied_us' }
 
+  local min, max = math.min, math.max
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
   local HORIZON_US = 250000      -- a person who waits is never farther behind
@@ -68,7 +69,7 @@ do
   end
 
   function pace.limited(state, rate)
-    return math.min(ceiling(state), math.max(MIN_PACE, rate))
+    return min(ceiling(state), max(MIN_PACE, rate))
   end
 
   -- A number in the hash; nil if it is missing or can be none of ours.
@@ -83,11 +84,11 @@ do
     return number and number >= low and number <= MAX_SETTING
   end
 
-  function pace.load(values)
-    local state = {}
-    for i, name in ipairs(NAMES) do
-      state[name] = sound(values[i])
-    end
+  -- The line of slots, without what was learned, from the first fields.
+  function pace.load_line(values)
+    local state = { next_us = sound(values[1]), pace = sound(values[2]), base = sound(values[3]), from_us = sound(values[4]),
+      dry_us = sound(values[5]), dark_us = sound(values[6]), since_us = sound(values[7]), per_sec = sound(values[8]),
+      burst = sound(values[9]), max_per_sec = sound(values[10]) }
     local is_known = state.per_sec == 0 or is_setting(state.per_sec, MIN_SETTING)
     if not (is_known and is_setting(state.burst, 1) and is_setting(state.max_per_sec, MIN_SETTING)) then
       state.per_sec = nil
@@ -95,47 +96,91 @@ do
     return state
   end
 
-  function pace.fields(state)
+  function pace.line_of(state)
+    return { next_us = state.next_us, pace = state.pace, base = state.base, from_us = state.from_us, dry_us = state.dry_us,
+      dark_us = state.dark_us, since_us = state.since_us, per_sec = state.per_sec, burst = state.burst,
+      max_per_sec = state.max_per_sec }
+  end
+
+  function pace.load(values)
+    local state, learned = pace.load_line(values), {}
+    for name, number in string.gmatch(values[#pace.FIELDS] or '', '([%l_]+) (%S+)') do
+      learned[name] = sound(number)
+    end
+    for _, name in ipairs(LEARNED) do
+      state[name] = learned[name] or 0
+    end
+    return state
+  end
+
+  -- The same text for whole numbers, which most are; %.17g takes twenty times as long.
+  local function exact(number)
+    return string.format(number % 1 == 0 and '%d' or '%.17g', number)
+  end
+
+  local function learned_text(state)
+    local words = {}
+    for _, name in ipairs(LEARNED) do
+      local number = state[name]
+      if number ~= 0 then
+        words[#words + 1], words[#words + 2] = name, exact(number)
+      end
+    end
+    return table.concat(words, ' ')
+  end
+
+  -- Field, text, ...; of the line what is not as in `before`, of what was learned all or, if it was not loaded, nothing.
+  function pace.fields(state, before)
     local flat = {}
-    for i, name in ipairs(NAMES) do
-      flat[#flat + 1] = pace.FIELDS[i]
-      -- the same text for whole numbers, which most are; %.17g takes twenty times as long
-      flat[#flat + 1] = string.format(state[name] % 1 == 0 and '%d' or '%.17g', state[name])
+    for i, name in ipairs(LINE) do
+      if not before or state[name] ~= before[name] then
+        flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[i], exact(state[name])
+      end
+    end
+    if state.hi then
+      flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[#pace.FIELDS], learned_text(state)
     end
     return flat
   end
 
   function pace.start(state, now_us, per_sec, burst, max_per_sec)
-    local next_us = math.max(state.next_us or 0, now_us)
-    for _, name in ipairs(NAMES) do
+    local next_us = max(state.next_us or 0, now_us)
+    for _, name in ipairs(LEARNED) do
       state[name] = 0
     end
-    state.per_sec, state.burst, state.max_per_sec = per_sec, math.max(1, burst), max_per_sec
+    state.dry_us, state.dark_us = 0, 0
+    state.per_sec, state.burst, state.max_per_sec = per_sec, max(1, burst), max_per_sec
     state.next_us, state.from_us, state.since_us = next_us, next_us, next_us
-    state.pace = per_sec > 0 and ceiling(state) or math.min(START_PACE, max_per_sec)
+    state.pace = per_sec > 0 and ceiling(state) or min(START_PACE, max_per_sec)
     state.base = state.pace
     state.step = per_sec > 0 and KNOWN.step or 1
   end
 
-  local MOST = { step = 1, dark_us = MAX_DARK_US, window_us = MAX_WINDOW_US, stray = MAX_STRAY, least = 1 }
-  local MOST_AHEAD_US = { since_us = LOST_CLOCK_US, wait_us = 11 * MAX_RETRY_MS * 1000, stop_us = 0,
-    shut_us = MAX_RETRY_MS * 1000, lied_us = DISBELIEVED_US }
-
   -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
-  function pace.heal(state, now_us)
+  local function heal_line(state, now_us)
     if not (state.pace and state.base and state.pace > 0 and state.base > 0) then
       pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
     end
-    for _, name in ipairs(NAMES) do
-      local most = MOST[name] or MOST_AHEAD_US[name] and now_us + MOST_AHEAD_US[name] or math.huge
-      state[name] = math.min(state[name] or 0, most)
-    end
     state.pace, state.base = pace.limited(state, state.pace), pace.limited(state, state.base)
-    state.proven, state.peak = math.min(state.proven, ceiling(state)), math.min(state.peak, ceiling(state))
+    state.dry_us, state.dark_us = state.dry_us or 0, min(state.dark_us or 0, MAX_DARK_US)
+    state.since_us = min(state.since_us or 0, now_us + LOST_CLOCK_US)
+    state.next_us = state.next_us or 0
     if state.next_us > now_us + LOST_CLOCK_US then   -- the clock went back
       state.next_us, state.from_us, state.since_us = now_us, now_us, now_us
     end
-    state.from_us = math.min(state.from_us, math.max(state.next_us, now_us) + SKIP_US)
+    state.from_us = min(state.from_us or 0, max(state.next_us, now_us) + SKIP_US)
+  end
+
+  -- The same for what was learned.
+  function pace.heal_learned(state, now_us)
+    if state.step == 0 then
+      state.step = pace.rules(state).step
+    end
+    state.step, state.stray, state.least = min(state.step, 1), min(state.stray, MAX_STRAY), min(state.least, 1)
+    state.wait_us, state.stop_us = min(state.wait_us, now_us + 11 * MAX_RETRY_MS * 1000), min(state.stop_us, now_us)
+    state.shut_us, state.lied_us = min(state.shut_us, now_us + MAX_RETRY_MS * 1000), min(state.lied_us, now_us + DISBELIEVED_US)
+    state.window_us = min(state.window_us, MAX_WINDOW_US)
+    state.proven, state.peak = min(state.proven, ceiling(state)), min(state.peak, ceiling(state))
   end
 
   local function gap_us(state)
@@ -144,9 +189,9 @@ do
 
   -- Idle time earns nothing but `burst` slots; it is booked once.
   function pace.advance(state, now_us)
-    pace.heal(state, now_us)
+    heal_line(state, now_us)
     local burst = state.dark_us > 0 and 1 or state.burst
-    local low = now_us - (burst - 1) * gap_us(state)
+    local low = math.ceil(now_us - (burst - 1) * gap_us(state))
     if state.next_us < low then
       state.dry_us = state.dry_us + low - state.next_us
       state.since_us = state.since_us + low - state.next_us
@@ -156,25 +201,26 @@ do
 
   function pace.reserve(state, now_us, want)
     local slots, gap = {}, gap_us(state)
-    local most = state.dark_us > 0 and 1 or math.min(want, MAX_SLOTS)
+    local most = state.dark_us > 0 and 1 or min(want, MAX_SLOTS)
     for i = 1, most do
       local slot_us = state.next_us + (i - 1) * gap
       if slot_us > now_us + HORIZON_US then
         break
       end
-      slots[i] = math.max(slot_us, now_us)
+      slots[i] = slot_us < now_us and now_us or slot_us
     end
     return slots
   end
 
+  -- To a whole us, the later one: fractions of these numbers take ten times as long to write and to read.
   function pace.commit(state, used)
-    state.next_us = state.next_us + used * gap_us(state)
+    state.next_us = math.ceil(state.next_us + used * gap_us(state))
   end
 
   -- Come again when a tenth of a second of slots is free, or as many as are wanted.
   function pace.wait_ms(state, now_us, want)
-    local slots = state.dark_us > 0 and 1 or math.min(want, math.max(1, 0.1 * state.pace))
+    local slots = state.dark_us > 0 and 1 or min(want, max(1, 0.1 * state.pace))
     local free_us = state.next_us - HORIZON_US + (slots - 1) * gap_us(state)
-    return math.min(1000, math.max(1, math.ceil((free_us - now_us) / 1000)))
+    return min(1000, max(1, math.ceil((free_us - now_us) / 1000)))
   end
 end

@@ -12,7 +12,7 @@ tests/pace/tables.lua prints what a change does to the figures. Pure, as pace.lu
 ]]
 
 do
-  local rules, limited, heal = pace.rules, pace.limited, pace.heal
+  local rules, limited = pace.rules, pace.limited
   local SEC, SKIP_US, MAX_DARK_US, MAX_WINDOW_US = pace.SEC, pace.SKIP_US, pace.MAX_DARK_US, pace.MAX_WINDOW_US
   local MAX_RETRY_MS, MAX_STRAY = pace.MAX_RETRY_MS, pace.MAX_STRAY
   local LONG_RETRY_MS = 2000     -- a Retry-After beyond 2 s is a window that ran out
@@ -362,7 +362,7 @@ do
   end
 
   function pace.learn(state, now_us, list)
-    heal(state, now_us)
+    pace.heal_learned(state, now_us)
     local heard, retry_ms = pace.hear(state, now_us, list), tally(state, now_us, list)
     local judged = state.ok + state.thr
     if heard then

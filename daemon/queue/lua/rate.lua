@@ -21,7 +21,7 @@ if not (per_sec and burst and max_per_sec) then
   return redis.error_reply('ERR authlink rate: three numbers expected')
 end
 
-local state = load_pace(LIMITER)
+local state = load_line(LIMITER)
 local before = ''
 if state.per_sec then
   before = string.format('%.17g %.17g %.17g', state.per_sec, state.burst, state.max_per_sec)

@@ -40,34 +40,44 @@ local function lease_key(name)
   return PREFIX .. ':lease:' .. name
 end
 
+-- What is read before the first write; what follows goes by it. TYPE is asked only of the keys that are not read here.
+local holds, limiter, row, last_ok, settled_before
+
+local function read_first()
+  settled_before = tonumber(call('GET', SETTLED) or '') or 0
+  holds = load_holds(HOLDS)
+  limiter, row, last_ok = load_pace(LIMITER, 'row', 'lastOkMs')
+end
+
+local function why_unread()
+  return missing_right({ [SETTLED] = { 'GET' }, [HOLDS] = { 'HGETALL' }, [LIMITER] = { 'HMGET' } })
+    or wrong_type({ [SETTLED] = 'string', [HOLDS] = 'hash', [LIMITER] = 'hash' })
+end
+
 local refused = missing_right({
-  [LEASES] = { 'ZREM' }, [INFLIGHT] = { 'HGET', 'HMGET', 'HDEL' }, [DELAYED] = { 'ZADD' },
-  [LIMITER] = { 'HMGET', 'HEXISTS', 'HINCRBY', 'HSETNX', 'HSET', 'HDEL' }, [HOLDS] = { 'HGETALL', 'HSET', 'HDEL' },
-  [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' }, [STATS] = { 'HINCRBY', 'HSET' }, [SETTLED] = { 'GET', 'SET' },
+  [LEASES] = { 'ZREM' }, [INFLIGHT] = { 'HMGET', 'HDEL' }, [DELAYED] = { 'ZADD' },
+  [LIMITER] = { 'HEXISTS', 'HINCRBY', 'HSETNX', 'HSET', 'HDEL' }, [HOLDS] = { 'HSET', 'HDEL' },
+  [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' }, [STATS] = { 'HINCRBY', 'HSET' }, [SETTLED] = { 'SET' },
   [lease_key('*')] = { 'HMGET', 'HEXISTS', 'EXISTS', 'HDEL' },
   [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE', 'PEXPIREAT' },
-}) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [LIMITER] = 'hash', [HOLDS] = 'hash',
-  [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash', [SETTLED] = 'string' })
+}) or refusal_of(read_first, why_unread) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset',
+  [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash' })
 if refused then
   return refused
 end
 
-local holds = load_holds(HOLDS)
-local limiter = load_pace(LIMITER)
 if not limiter.per_sec then
   pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
 end
-if (tonumber(redis.call('GET', SETTLED) or '') or 0) >= number then
+if settled_before >= number then
   return { now_ms, 'again', {}, holds_reply(holds), rate_reply(limiter) }
 end
 
 -- What the holds go by beside their own fields: failures in a row and the first successes of keys.
-local memory = { worked = {} }
+local memory = { worked = {}, jobs = {} }
 do
-  local row, last_ok = unpack(redis.call('HMGET', LIMITER, 'row', 'lastOkMs'))
-  local failures, jobs = string.match(row or '', '^(%d+) (.*)$')
+  local failures, jobs = match(row or '', '^(%d+) (.*)$')
   memory.failures = tonumber(failures or '0')
-  memory.jobs = {}
   for key in string.gmatch(jobs or '', '[^,]+') do
     memory.jobs[#memory.jobs + 1] = key
   end
@@ -210,7 +220,7 @@ end
 local settled_in = {}
 
 local function is_in_flight(user)
-  local holder = holder_of(INFLIGHT, user)
+  local holder = holder_of(call('HMGET', INFLIGHT, user)[1], user)
   return holder ~= nil and settled_in[user] ~= holder
 end
 
@@ -411,8 +421,7 @@ end
 
 pace.advance(limiter, now_us)
 pace.learn(limiter, now_us, learned)
-store_pace(LIMITER, limiter)
-redis.call('HSET', LIMITER, 'row', digits(memory.failures) .. ' ' .. table.concat(memory.jobs, ','),
+store_pace(LIMITER, limiter, 'row', digits(memory.failures) .. ' ' .. table.concat(memory.jobs, ','),
   'lastOkMs', digits(memory.last_ok_ms))
 write_counters(STATS)
 if memory.last_ready_ms then

@@ -24,9 +24,9 @@ class Arrival:
         self.answered_us = answered_us
 
 
-def arrivals(world):
-    """Every request for a session that was answered, by the time it came."""
-    requests = world.fake.get("requests?limit=1000000")["requests"]
+def arrivals(world, since=1):
+    """Every request for a session that was answered, from that number on, by the time it came."""
+    requests = world.fake.get(f"requests?since={since}&limit=1000000")["requests"]
     return sorted((Arrival(request["arrivedUs"], request["status"], request.get("endUserId", ""), request["answeredUs"])
                    for request in requests), key=lambda arrival: arrival.us)
 
@@ -37,6 +37,11 @@ def end_users(count, name="end_usr"):
 
 def sent(world):
     return world.fake.get("stats")["requests"]
+
+
+def latest_arrivals(world, count):
+    """Of the last so many requests those that were answered. Who asks for all of them again and again holds the fake up."""
+    return arrivals(world, max(1, sent(world) - count + 1))
 
 
 def wait_sent(world, count):

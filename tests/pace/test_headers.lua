@@ -113,15 +113,28 @@ check.that('the claims 1, 2, 4, 8 and so on are tested, and each 32nd; the other
   check.equal(table.concat(tested, ' '), '1 2 4 8 16 32 64 96', 'tested')
 end)
 
-check.that('a window that ran out is no 429: no count, no cut, no search is lost', function()
-  for _, claims in ipairs({ 0, 2 }) do
-    local state = claimed(working({ claims = claims, acc = 100, pace = 25, hi = 0, step = 0.16 }), 3000)
-    check.equal(state.cost, 0, 'cost')
-    check.equal(state.thr, 0, '429s of the trial')
-    check.equal(state.base, RATE, 'base')
-    check.equal(state.pace, 25, 'pace on trial')
-    check.equal(state.hi, 0, 'hi')
-  end
+check.that('a window that ran out is no 429: no count, no cut, and the search goes on', function()
+  local state = claimed(working({ acc = 100, pace = 25, hi = 0, step = 0.16 }))
+  check.equal(state.cost, 0, 'cost')
+  check.equal(state.thr, 0, '429s of the trial')
+  check.equal(state.base, RATE, 'base')
+  check.equal(state.pace, 25, 'pace on trial')
+  check.equal(state.hi, 0, 'hi')
+end)
+
+check.that('a probe that a window ran out in has failed, by headers that were tested, and the base stays', function()
+  local state = claimed(working({ claims = 2, acc = 100, pace = 25, hi = 0, step = 0.16 }))
+  check.equal(state.pace, RATE, 'pace')
+  check.equal(state.hi, 25, 'hi')
+  check.equal(state.cost, 0, 'cost')
+end)
+
+check.that('a window that a 429 told of, which comes back sooner, is not told again by the last answer accepted', function()
+  local state = support.settle(working({ claims = 2, acc = 1180, since_us = NOW - 30 * SEC }), NOW, { answer(NOW - 1000, false, 30000) })
+  local pace = state.pace
+  state = claimed(state)
+  check.equal(state.pace, pace, 'pace')
+  check.equal(state.claims, 2, 'claims')
 end)
 
 check.that('what a whole cycle accepted tells its rate, once the headers were tested', function()

@@ -172,15 +172,13 @@ do
     state.wait_us = end_us + 10 * retry_us
   end
 
-  --[[
-  A window ran out by the headers of an accepted answer, so nothing was refused: what the whole cycle accepted tells
-  its rate, and a shorter one tells nothing.
-  ]]
+  -- A window ran out by the headers of an accepted answer. What was accepted since the last one opened tells the rate;
+  -- a base that did not run out of it stays.
   local function learn_closed(state, now_us)
-    local to = state.shut_us - state.since_us >= CYCLE_US and cycle_pace(state, state.shut_us) or state.pace
+    local borne = cycle_pace(state, state.shut_us)
     note_window(state, state.shut_us - now_us)
-    if to < state.pace then
-      failed(state, now_us, to)
+    if borne < state.pace then
+      failed(state, now_us, is_probing(state) and math.max(state.base, borne) or borne)
     end
   end
 

@@ -763,6 +763,12 @@ class Limits(FakeCase):
         headers = throttled(rateHeaders=True)
         self.assertEqual((headers["ratelimit-limit"], headers["ratelimit-remaining"]), ("1", "0"))
 
+    def test_an_accepted_answer_says_what_is_left(self):
+        self.fake.post("settings", {"limit": "window", "windowMs": 86400000, "rate": 0.00002315, "rateHeaders": True})
+        first, last = [answer.headers for answer in self.burst(2)]
+        self.assertEqual((first["ratelimit-remaining"], last["ratelimit-remaining"]), ("1", "0"))
+        self.assertIn(int(last["ratelimit-reset"]), range(1, 86401))
+
     def test_a_throttled_body_may_be_a_page(self):
         self.fake.post("settings", {"rate": 0.01, "throttleStatus": 503, "throttleBody": "html"})
         answer = self.burst(2)[1]

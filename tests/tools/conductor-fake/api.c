@@ -163,24 +163,34 @@ static void add_retry_after(const struct fake *fake, struct reply *reply, int64_
     }
 }
 
+/* What is left, and until when; of a request that is over the limit, until one passes again. */
+static void add_rate_headers(struct fake *fake, struct exchange *exchange, int64_t wait_us)
+{
+    const struct settings *settings = &fake->settings;
+    struct quota quota = limiter_quota(&fake->limiter, settings, exchange->now_us);
+    int64_t reset_us = wait_us > 0 ? wait_us : quota.reset_us;
+    char text[32];
+
+    snprintf(text, sizeof text, "%.0f", ceil(settings->rate));
+    reply_add_header(&exchange->reply, "RateLimit-Limit", text);
+    snprintf(text, sizeof text, "%" PRId64, quota.left);
+    reply_add_header(&exchange->reply, "RateLimit-Remaining", text);
+    snprintf(text, sizeof text, "%" PRId64, (reset_us + US_PER_SEC - 1) / US_PER_SEC);
+    reply_add_header(&exchange->reply, "RateLimit-Reset", text);
+}
+
 /* Whether the request is over a limit; then the reply says so. */
 static bool is_throttled(struct fake *fake, struct exchange *exchange)
 {
     const struct settings *settings = &fake->settings;
     struct reply *reply = &exchange->reply;
     int64_t wait_us = 0;
-    char text[32];
 
     bool is_over =
         (settings->concurrency > 0 && fake->stats.in_flight > (uint64_t)settings->concurrency) ||
         !limiter_take(&fake->limiter, settings, exchange->now_us, &wait_us);
-    if (settings->rate_headers && settings->rate > 0) {
-        snprintf(text, sizeof text, "%.0f", ceil(settings->rate));
-        reply_add_header(reply, "RateLimit-Limit", text);
-        reply_add_header(reply, "RateLimit-Remaining", is_over ? "0" : "1");
-        snprintf(text, sizeof text, "%" PRId64, (wait_us + US_PER_SEC - 1) / US_PER_SEC);
-        reply_add_header(reply, "RateLimit-Reset", text);
-    }
+    if (settings->rate_headers && settings->rate > 0)
+        add_rate_headers(fake, exchange, wait_us);
     if (!is_over)
         return false;
 

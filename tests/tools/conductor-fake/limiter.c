@@ -101,6 +101,53 @@ bool limiter_take(struct limiter *limiter, const struct settings *settings, int6
     return true;
 }
 
+static struct quota quota_of_bucket(const struct limiter *limiter, const struct settings *settings)
+{
+    double missing = (double)settings->burst - limiter->tokens;
+
+    return (struct quota){(int64_t)limiter->tokens,
+                          (int64_t)ceil(missing / settings->rate * (double)US_PER_SEC)};
+}
+
+static struct quota quota_of_window(const struct limiter *limiter, const struct settings *settings,
+                                    int64_t now_us)
+{
+    int64_t length_us = settings->window_ms * US_PER_MS;
+
+    return (struct quota){window_size(settings) - limiter->window_count,
+                          length_us - now_us % length_us};
+}
+
+static struct quota quota_of_log(const struct limiter *limiter, const struct settings *settings,
+                                 int64_t now_us)
+{
+    int64_t length_us = settings->window_ms * US_PER_MS;
+    struct quota quota = {0, 0};
+
+    for (size_t i = 0; i < limiter->log_cap; i++) {
+        int64_t counts_us = limiter->log_us[i] + length_us - now_us;
+        if (limiter->log_us[i] == 0 || counts_us <= 0)
+            quota.left++;
+        else if (counts_us > quota.reset_us)
+            quota.reset_us = counts_us;
+    }
+    return quota;
+}
+
+struct quota limiter_quota(const struct limiter *limiter, const struct settings *settings,
+                           int64_t now_us)
+{
+    switch ((enum limit_kind)settings->limit) {
+    case LIMIT_BUCKET:
+        return quota_of_bucket(limiter, settings);
+    case LIMIT_WINDOW:
+        return quota_of_window(limiter, settings, now_us);
+    case LIMIT_LOG:
+        return quota_of_log(limiter, settings, now_us);
+    }
+    return (struct quota){0, 0};
+}
+
 void limiter_reset(struct limiter *limiter)
 {
     free(limiter->log_us);

@@ -28,6 +28,15 @@ struct limiter {
 bool limiter_take(struct limiter *limiter, const struct settings *settings, int64_t now_us,
                   int64_t *reterr_wait_us);
 
+struct quota {
+    int64_t left;     /* requests that would pass at once */
+    int64_t reset_us; /* until no request counts any more */
+};
+
+/* What is left after the request at `now_us`. */
+struct quota limiter_quota(const struct limiter *limiter, const struct settings *settings,
+                           int64_t now_us);
+
 /* As if no request had come. */
 void limiter_reset(struct limiter *limiter);
 

@@ -5,6 +5,7 @@
 #include "run_tests.h"
 
 #include <check.h>
+#include <stdlib.h>
 
 #define START_US   (INT64_C(1000) * US_PER_SEC)
 #define FLOOD_SEC  900
@@ -156,6 +157,34 @@ START_TEST(a_log_forgets_when_its_size_changes)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    struct settings settings;
+} full[] = {
+    {"bucket", {.limit = LIMIT_BUCKET, .rate = 2, .burst = 6}},
+    {"window", {.limit = LIMIT_WINDOW, .rate = 2, .window_ms = 3000}},
+    {"log", {.limit = LIMIT_LOG, .rate = 2, .window_ms = 3000}},
+};
+
+/* Six requests within a second: each leaves one less, and all are there again in three seconds. */
+START_TEST(what_is_left_is_told)
+{
+    struct limiter limiter = {0};
+    const struct settings *settings = &full[_i].settings;
+    int64_t start_us = START_US - START_US % (3 * US_PER_SEC);
+
+    for (int number = 1; number <= 6; number++) {
+        ck_assert(limiter_take(&limiter, settings, start_us + number, &(int64_t){0}));
+        struct quota quota = limiter_quota(&limiter, settings, start_us + number);
+        ck_assert_msg(quota.left == 6 - number, "%s: %lld", full[_i].name, (long long)quota.left);
+    }
+    struct quota quota = limiter_quota(&limiter, settings, start_us + 6);
+    ck_assert_msg(llabs(quota.reset_us - 3 * US_PER_SEC) <= 6, "%s: %lld", full[_i].name,
+                  (long long)quota.reset_us);
+    limiter_reset(&limiter);
+}
+END_TEST
+
 int main(void)
 {
     int count = sizeof rows / sizeof rows[0];
@@ -169,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, after_a_long_rest_a_bucket_holds_its_burst_and_no_more);
     tcase_add_test(tcase, rate_zero_lets_everything_through);
     tcase_add_test(tcase, a_log_forgets_when_its_size_changes);
+    tcase_add_loop_test(tcase, what_is_left_is_told, 0, sizeof full / sizeof full[0]);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

@@ -166,19 +166,21 @@ local function new_key()
   return format('%016d', taken_before + taken)
 end
 
--- A text of :queue or :delayed, read: its job, unless it should be a record and is none, and what is asked for or why not.
+--[[
+A text of :queue or :delayed, read: its job, unless it should be a record and is none, and what is asked for or why
+not. A table that grows field by field is laid out anew at 1, 2, 4 and 8, so each has all its fields from the start.
+]]
 local function read_element(name, text)
-  local job
-  if name == 'queue' then
-    job = { attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text }   -- its key comes with its turn
+  local job, request, reason, detail, user, ref
+  if name == 'queue' then   -- its key comes with its turn
+    job = { key = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text }
   else
     job = from_record(text)
   end
-  local element = { text = text, job = job }
   if job then
-    element.request, element.reason, element.detail, element.user, element.ref = read_job(job.payload, settings, now_ms)
+    request, reason, detail, user, ref = read_job(job.payload, settings, now_ms)
   end
-  return element
+  return { text = text, job = job, request = request, reason = reason, detail = detail, user = user, ref = ref, lease = false }
 end
 
 -- Which lease has their users, as the index says. One HMGET: an HGET for each takes five times as long.

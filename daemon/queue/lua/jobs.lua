@@ -273,9 +273,10 @@ local function read_job(payload, settings, at_ms)
   if #payload > JOB_MAX_BYTES then
     return nil, 'too_long', 'the job has ' .. #payload .. ' bytes, 4096 are the most'
   end
-  local job = { link_expiry_mins = settings.linkExpiryMins, redirect_url = settings.redirectUrl, ref = '', force = false }
-  if check_id(payload) then
-    job.user = payload   -- a bare ID, the usual case
+  local is_bare = check_id(payload)   -- an ID alone, the usual case
+  local job = { user = is_bare and payload, link_expiry_mins = settings.linkExpiryMins, redirect_url = settings.redirectUrl,
+    ref = '', force = false }
+  if is_bare then
     return job
   end
   local start = skip_blanks(payload, 1)

@@ -203,17 +203,17 @@ local function life_of(item)
   return math.min(item.lifeMs, item.linkExpiryMins * 60000 + LIFE_SLACK_MS)
 end
 
-local function write_ready(item, expires_ms, attempts)
+local function write_ready(item, expires_at, attempts)
   local key = session_key(item.endUserId)
   redis.call('DEL', key)
   -- SLOWLOG shows the first 31 words of a command, also of one that a script calls: the link, a credential, stands
   -- behind them, so one field is written four times.
   redis.call('HSET', key, 'status', 'ready', 'status', 'ready', 'status', 'ready', 'status', 'ready',
     'endUserId', item.endUserId, 'sessionId', item.sessionId, 'createdAt', item.createdAt, 'expiresAt', item.expiresAt,
-    'expiresAtMs', digits(expires_ms), 'redirectUrl', item.redirectUrl, 'linkExpiryMins', digits(item.linkExpiryMins),
-    'ref', item.ref, 'attempts', digits(attempts), 'requestId', item.requestId, 'updatedAtMs', digits(now_ms),
+    'expiresAtMs', expires_at, 'redirectUrl', item.redirectUrl, 'linkExpiryMins', shared_digits[item.linkExpiryMins],
+    'ref', item.ref, 'attempts', attempts, 'requestId', item.requestId, 'updatedAtMs', shared_digits[now_ms],
     'authFlowUrl', item.authFlowUrl)
-  redis.call('PEXPIREAT', key, digits(expires_ms))
+  redis.call('PEXPIREAT', key, expires_at)
 end
 
 -- Users whose jobs this call has settled -> lease: their entries in leases and index are cleared at its end.
@@ -230,7 +230,7 @@ local function settle_fenced(item)
   local expires_ms = now_ms - item.ageMs + life_of(item)
   if item.kind == 'created' and item.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
     and not valid_link(item.endUserId) and not is_in_flight(item.endUserId) then
-    write_ready(item, expires_ms, 1)
+    write_ready(item, digits(expires_ms), '1')
     count('late')
   end
 end
@@ -278,11 +278,11 @@ local SETTLE = {
     end
     count('attempts')
     count('ready')
-    write_ready(item, expires_ms, job.attempts + 1)
+    local expires_at, attempts = digits(expires_ms), shared_digits[job.attempts + 1]
+    write_ready(item, expires_at, attempts)
     memory.last_ready_ms = now_ms
     write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', shown_key(job.key), 'endUserId', item.endUserId,
-      'ref', item.ref, 'sessionId', item.sessionId, 'expiresAtMs', digits(expires_ms),
-      'attempts', digits(job.attempts + 1))
+      'ref', item.ref, 'sessionId', item.sessionId, 'expiresAtMs', expires_at, 'attempts', attempts)
   end,
   retry = retry,
   throttled = function(job, item)
@@ -382,8 +382,8 @@ local function settle_one(item)
   end
   SETTLE[item.kind](job, item)
   if item.accepted ~= nil then
-    learned[#learned + 1] = { slotUs = job.slot_us, accepted = item.accepted, retryAfterMs = item.retryAfterMs,
-      resetMs = item.resetMs }
+    item.slotUs = job.slot_us
+    learned[#learned + 1] = item
   end
   feed_holds(item, job.key)
 end

@@ -199,7 +199,8 @@ END_TEST
 
 START_TEST(an_accepted_answer_that_used_the_limit_up_stops_the_line_until_a_test)
 {
-    take("u", LEASE);
+    push("u");
+    CLAIM(0);
     int64_t before_us = server_now_us();
     SETTLE(1, {.user = "u", CREATED, .told = ACCEPTED, .quota_reset_ms = 30000});
     ck_assert_int_ge(number_of(COMMAND("HGET", key_of("limiter"), "nextUs")), before_us + 1000000);

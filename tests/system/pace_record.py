@@ -31,6 +31,21 @@ def arrivals(world, since=1):
                    for request in requests), key=lambda arrival: arrival.us)
 
 
+def settings_for(per_sec, **groups):
+    return {"rate": {"per_sec": float(per_sec)}, "log": {"level": "info"}, **groups}
+
+
+def limiter_of(world):
+    flat = world.r("HGETALL", "authlink:limiter")
+    return {flat[at].decode(): flat[at + 1].decode() for at in range(0, len(flat), 2)}
+
+
+def learned(world, name):
+    """A number that the pace has learned; 0 is not written."""
+    words = limiter_of(world).get("learned", "").split()
+    return float(dict(zip(words[::2], words[1::2])).get(name, 0))
+
+
 def end_users(count, name="end_usr"):
     return [f"{name}_{number:06d}" for number in range(count)]
 

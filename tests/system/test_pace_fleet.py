@@ -11,22 +11,13 @@ from threading import Thread
 
 from faults import end_pause, redis_now_ms, set_pause
 from harness import World, main, seed, wait_for
-from pace_record import (LONG, SEC_US, Use, arrivals, between, end_users, latest_arrivals, median_use, most_in_a_second,
-                         most_within, sent, stop_fleet, wait_sent)
+from pace_record import (LONG, SEC_US, Use, arrivals, between, end_users, latest_arrivals, limiter_of, median_use,
+                         most_in_a_second, most_within, sent, settings_for, stop_fleet, wait_sent)
 
 LEAST_SHARE = 0.99 if LONG else 0.95
 MEASURED_SEC = 60 if LONG else 4
 RUNS = 3 if LONG else 1
 HORIZON_US = 250000
-
-
-def settings_for(per_sec, **groups):
-    return {"rate": {"per_sec": float(per_sec)}, "log": {"level": "info"}, **groups}
-
-
-def limiter_of(world):
-    flat = world.r("HGETALL", "authlink:limiter")
-    return {flat[at].decode(): flat[at + 1].decode() for at in range(0, len(flat), 2)}
 
 
 def side_by_side(*stories):

@@ -35,8 +35,7 @@ do
   pace.FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
   local LINE = { 'next_us', 'pace', 'base', 'from_us', 'dry_us', 'dark_us', 'since_us', 'per_sec', 'burst', 'max_per_sec' }
   local LEARNED = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
-    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us',
-    'claims', 'lied_us' }
+    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
 
   local min, max = math.min, math.max
   local SEC = 1000000

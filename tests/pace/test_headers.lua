@@ -68,6 +68,13 @@ check.that('what was in flight and is refused is no test', function()
   check.equal(state.cost, 1, 'cost')
 end)
 
+check.that('a claim is heard also after idling, which moves the start of the cycle', function()
+  local state = support.started(0, 1, 1000)
+  state = support.settle(state, NOW + 20 * SEC, {})
+  state = support.settle(state, NOW + 20 * SEC, { answer(NOW + 19 * SEC, true, 30000) })
+  check.equal(state.claims, 1, 'claims')
+end)
+
 check.that('an answer accepted from within the closed time makes the headers disbelieved for an hour', function()
   local state = claimed(working())
   local now = NOW + SEC

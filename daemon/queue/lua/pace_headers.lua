@@ -18,9 +18,9 @@ do
   -- A window that is said to be used up, from the first answer that says so, whatever their order. One whose end is
   -- known already is none: a 429, which comes back sooner, may have told.
   local function note_claim(state, now_us, list)
-    local slot_us, reset_ms, known_us = math.huge, 0, math.max(state.shut_us, state.since_us)
+    local slot_us, reset_ms = math.huge, 0
     for _, answer in ipairs(list) do
-      if answer.accepted and (answer.resetMs or 0) > LONG_RESET_MS and answer.slotUs >= known_us then
+      if answer.accepted and (answer.resetMs or 0) > LONG_RESET_MS and answer.slotUs >= state.shut_us then
         slot_us, reset_ms = math.min(slot_us, answer.slotUs), math.max(reset_ms, answer.resetMs)
       end
     end

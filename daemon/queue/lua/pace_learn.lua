@@ -165,7 +165,7 @@ do
     local end_us = now_us + retry_us
     local to = end_us - state.since_us >= CYCLE_US and cycle_pace(state, end_us) or state.base
     note_window(state, retry_us)
-    state.stop_us = now_us
+    state.stop_us, state.shut_us = now_us, end_us
     state.next_us = math.max(state.next_us, end_us)
     state.since_us, state.acc = end_us, 0
     failed(state, now_us, to)

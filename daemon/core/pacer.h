@@ -41,13 +41,16 @@ MUST_CHECK enum result pacer_add(struct pacer *pacer, struct job *job);
 
 /*
  * Takes the job whose slot is due, unless those before it were so late that it must keep its
- * distance. RESULT_OK     *ret_job is the caller's now, to be sent at once. RESULT_LATER  none is
- * due; *reterr_wait_us is the time until the next one. RESULT_EMPTY  none is held.
+ * distance.
+ *   RESULT_OK     *ret_job is the caller's now, to be sent at once.
+ *   RESULT_LATER  none is due; *reterr_wait_us is the time until the next one.
+ *   RESULT_EMPTY  none is held.
  */
 MUST_CHECK enum result pacer_take_due(struct pacer *pacer, int64_t now_us, struct job **ret_job,
                                       int64_t *reterr_wait_us);
 
-/* Takes a job whose slot lies before `before_us`, as one that will not be sent: it keeps nobody
+/*
+ * Takes a job whose slot lies before `before_us`, as one that will not be sent: it keeps nobody
  * waiting. Results as above.
  */
 MUST_CHECK enum result pacer_take_missed(struct pacer *pacer, int64_t before_us,

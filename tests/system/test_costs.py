@@ -35,9 +35,9 @@ class Costs(unittest.TestCase):
             print(f"{sent} commands for {JOBS} jobs; in the steps: "
                   + ", ".join(f"{name} {count / JOBS:.2f}" for name, count in sorted(counts.items()) if count > JOBS / 2))
             self.assertLess(sent / JOBS, 0.05)
-            # one hash, one expiry, one event a job; reads of link and index; the rest is shared by batches
+            # a look at the link, one hash removed and written, one expiry, one event a job; the rest is shared by batches
             inside = sum(count for name, count in counts.items() if name not in DAEMON_COMMANDS and name != "rpush")
-            self.assertLess(inside / JOBS, 12, counts)
+            self.assertLess(inside / JOBS, 7, counts)
 
     def test_a_job_that_comes_alone_costs_one_claim_and_one_settle(self):
         alone = 20
@@ -51,7 +51,7 @@ class Costs(unittest.TestCase):
                 wait_for(lambda user=f"end_usr_{number}": world.session(user), "its link")
             counts = calls(world)
             self.assertEqual(counts["rpush"], alone)
-            # each claim that gets slots asks once how long the queue is, each settle keeps its number once
+            # each claim asks once how long the queue is, each settle keeps its number once
             self.assertLessEqual(counts["llen"], 1.2 * alone, counts)
             self.assertLessEqual(counts["set"], 1.2 * alone, counts)
 

@@ -31,7 +31,7 @@ local pace = {}
 
 do
   -- In the hash the names of the line of slots bear their units; the order is that of HMGET. The last field holds what
-  -- only settles go by, `<name> <number> ...` of all that is not 0: a read of 22 fields takes as long as ten jobs.
+  -- only settles go by, `<name> <number> ...` of all that is not 0: as fields of their own they made up a tenth of a settle.
   pace.FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
   local LINE = { 'next_us', 'pace', 'base', 'from_us', 'dry_us', 'dark_us', 'since_us', 'per_sec', 'burst', 'max_per_sec' }
   local LEARNED = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
@@ -42,6 +42,7 @@ do
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
   local HORIZON_US = 250000      -- a person who waits is never farther behind
   local MAX_SLOTS = 256
+  local MAX_LEARNED_BYTES = 2048   -- ours has at most half of that
   local MIN_PACE, START_PACE = 0.1, 10   -- an unknown limit starts with ten a second
   local MAX_RETRY_MS = 600000
   local LOST_CLOCK_US = 620 * SEC
@@ -103,7 +104,8 @@ do
 
   function pace.load(values)
     local state, learned = pace.load_line(values), {}
-    for name, number in string.gmatch(values[#pace.FIELDS] or '', '([%l_]+) (%S+)') do
+    local text = string.sub(values[#pace.FIELDS] or '', 1, MAX_LEARNED_BYTES)
+    for name, number in string.gmatch(text, '([%l_]+) (%S+)') do
       learned[name] = sound(number)
     end
     for _, name in ipairs(LEARNED) do

@@ -90,6 +90,16 @@ check.that('clumps in two of three seconds are too many', function()
   check.between(state.pace, 430, 432, 'pace')
 end)
 
+check.that('a clean trial too short to show the share in question clears nobody of it', function()
+  local state = trials(settled(2), 150, { 3 })
+  for strikes = 1, 2 do
+    state = support.settle(state, NOW, trial(state, 60, 0))
+    check.equal(state.strikes, strikes, 'strikes')
+    state = support.settle(state, NOW, trial(state, 150, 3))
+  end
+  check.between(state.pace, 1.91, 1.93, 'pace: cut by the 2 % of each')
+end)
+
 check.that('a quarter refused needs no second trial', function()
   check.between(trials(settled(100), 100, { 26 }).pace, 72, 73, 'pace')
 end)
@@ -177,8 +187,8 @@ check.that('small cuts that do not help are doubted: 429s that stay at a third o
   state = support.settle(state, NOW, trial(state, 100, 4))
   check.between(state.doubt, 0.021, 0.023, 'doubt: 22 of 1000')
   check.between(state.pace, 22, 24, 'pace')
-  state = support.settle(state, NOW, trial(state, 399, 8))
-  check.between(state.doubt, 0.021, 0.023, 'doubt until 400 answers')
+  state = support.settle(state, NOW, trial(state, 599, 12))
+  check.between(state.doubt, 0.021, 0.023, 'doubt until 600 answers')
   state = support.settle(state, NOW, trial(state, 1, 0))
   check.equal(state.doubt, 0, 'doubt')
   check.equal(state.pace, 100, 'pace: what it was before the cuts')
@@ -189,7 +199,7 @@ end)
 
 check.that('no more is allowed than was in doubt', function()
   local state = settled(24, { peak = 100, doubt = 0.02 })
-  state = support.settle(state, NOW, trial(state, 400, 14))
+  state = support.settle(state, NOW, trial(state, 600, 21))
   check.equal(state.stray, 0.02, 'stray')
 end)
 

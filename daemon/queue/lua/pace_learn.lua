@@ -25,7 +25,7 @@ do
   local LIGHT_PART = 0.25        -- a step of 16 % beyond the limit draws 14 % of 429s: 3 % of them did not come from it
   local STRIKES, BIG_SHARE = 3, 0.25   -- a share that no clump has within a second needs no second trial
   local SMALL_CUT, DOUBT_BELOW = 0.2, 0.7   -- small cuts that took this share of the peak are doubted
-  local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 400   -- where jitter is the cause, a third would stay
+  local DOUBT_PART, DOUBT_STAYS, DOUBT_ANSWERS = 3, 0.5, 600   -- where jitter is the cause, a third would stay
   local STRAY_FADES = 0.02
   local SHORT_STOP_US, LONG_STOP_US, OUTAGE_US = 2 * SEC, 5 * SEC, 120 * SEC
   local WINDOW_KEPT_US = 3600 * SEC  -- it may have been an outage
@@ -240,7 +240,10 @@ do
   local function learn_clean(state, now_us)
     state.base = state.pace
     state.calm = state.calm + 1
-    state.strikes = math.max(0, state.strikes - 1)
+    -- a trial too short to have shown the share that is in question clears nobody of it
+    if state.least * (state.ok + state.thr) >= 1.5 then
+      state.strikes = math.max(0, state.strikes - 1)
+    end
     if state.calm >= 2 and state.base > state.peak then
       set_peak(state, state.base)
     end
@@ -269,7 +272,7 @@ do
   -- A share that stayed is allowed from now on, and the pace is what it was before the cuts. No more than was in
   -- doubt: that was counted over far more answers, and to allow too much is to stay above the limit for good.
   local function learn_doubt(state, now_us, judged)
-    if judged < math.min(DOUBT_ANSWERS, 10 / state.doubt) then
+    if judged < math.min(DOUBT_ANSWERS, 15 / state.doubt) then
       return
     end
     local share, hi, to = state.thr / judged, state.hi, DOUBT_PART * state.pace

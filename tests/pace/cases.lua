@@ -12,6 +12,7 @@ local BAR_KNOWN_LOG = { share = 0.95, refused = 0.01 }
 local BAR_UNKNOWN = { share = 0.95, refused = 0.02 }
 local BAR_HALVED = { share = 0.95, refused = 0.02, found = 40 }
 local BAR_DOUBLED = { share = 0.95, refused = 0.02, found = 90 }
+local BAR_HEADERS = { share = 0.90, refused = 0.025 }
 local BAR_MINUTE = { share = 0.90, refused = 0.02 }
 
 -- known, unknown: which promises hold for this limiter. from: the lowest rate for which they do.
@@ -166,22 +167,59 @@ local function strays()
   return result
 end
 
--- A machine with more to do than it can: the clumps of late requests are not the pace's fault.
-local function stalls()
-  local result = { name = 'stalls', title = 'A busy machine: stalls of 60 ms on average, unknown', columns = {}, rows = {} }
+--[[
+A machine or a network with more to do than it can: late requests are not the pace's fault. Every three seconds they
+make a small bucket refuse 1 to 2 %, and a log of 20 is used by 94 %; where each request is late by itself, as nginx
+holds them back, a known limit of 500/s is used by 98 %: none of that is promised.
+]]
+local function lateness(name, title, kinds)
+  local result = { name = name, title = title, columns = {}, rows = {} }
   local rates = { 20, 100, 500, 2000 }
   for _, rate in ipairs(rates) do
     table.insert(result.columns, rate .. '/s')
   end
-  for _, every_sec in ipairs({ 10, 3 }) do
+  for _, kind in ipairs(kinds) do
     for _, limiter in ipairs({ LIMITERS[3], LIMITERS[5], LIMITERS[6], LIMITERS[10], LIMITERS[11] }) do
-      local row = { name = limiter.name .. ', every ' .. every_sec .. ' s' }
+      local row = { name = string.format('%s, %s, every %d s', limiter.name, kind.known and 'known' or 'unknown', kind.sec) }
       for _, rate in ipairs(rates) do
-        local case = case_of(limiter, rate, false, { stall_every_sec = every_sec, way_sec = 0.005, way_sigma = 0.5 })
-        -- stalls every three seconds alone make a small bucket refuse 1 to 2 %; a log of 20 is used by 94 %
-        local is_promised = every_sec == 10 and (limiter.limiter ~= 'sliding' or rate >= 100)
+        local case = case_of(limiter, rate, kind.known, { [name .. '_every_sec'] = kind.sec, way_sec = 0.005, way_sigma = 0.5 })
+        local is_held_back = kind.known and limiter.options.delayed and rate > 100
+        local is_promised = kind.sec == 10 and (limiter.limiter ~= 'sliding' or rate >= 100) and not is_held_back
         case.bar = is_promised and case.bar or nil
         table.insert(row, case)
+      end
+      table.insert(result.rows, row)
+    end
+  end
+  return result
+end
+
+local function stalls()
+  return lateness('stall', 'A busy machine: stalls of 60 ms on average',
+    { { sec = 10, known = true }, { sec = 10, known = false }, { sec = 3, known = false } })
+end
+
+local function jams()
+  return lateness('jam', 'A busy network: jams of 60 ms on average', { { sec = 10, known = false } })
+end
+
+--[[
+APIs whose headers say what is left of a window. lies: of no window, and that nothing is left for an hour, always. The
+windows of ten seconds of which only accepted answers tell are used by 93 % and more.
+]]
+local function headers()
+  local rates = { 2, 20, 100 }
+  local result = { name = 'headers', title = 'Rate-limit headers, unknown', columns = {}, rows = {} }
+  for _, rate in ipairs(rates) do
+    table.insert(result.columns, rate .. '/s')
+  end
+  for _, window_sec in ipairs({ 1, 10, 60 }) do
+    for _, told in ipairs({ 'none', 'accepted', 'all', 'lies' }) do
+      local row = { name = string.format('fixed %d s, %s', window_sec, told) }
+      for _, rate in ipairs(rates) do
+        table.insert(row, { limiter = 'fixed', options = { window_sec = window_sec }, limit = rate, duration_sec = 1800,
+          measure_from_sec = 600, headers = told ~= 'none' and (told == 'lies' and 'all' or told) or nil,
+          lie_sec = told == 'lies' and 3600 or nil, bar = told ~= 'none' and BAR_HEADERS or nil })
       end
       table.insert(result.rows, row)
     end
@@ -192,7 +230,8 @@ end
 -- All tables, in the order of the manual.
 function cases.tables()
   return { by_rate('unknown', 'Unknown limit, 4 instances', false), by_rate('known', 'Known limit, 4 instances', true),
-    fleets(), changes(), minutes(), at_once(), strays(), stalls() }
+    fleets(), changes(), minutes(), at_once(), strays(), stalls(),
+    jams(), headers() }
 end
 
 return cases

@@ -18,8 +18,9 @@ Case     limiter, options   a maker of limiters.lua and its options
          kill_at_sec, kill_count        so many instances die with slots in hand
          latency_sec, latency_sigma, way_sec, way_sigma   log-normal; way: until the limiter sees a request
          stray              share of requests that are refused whatever the rate
-         stall_every_sec, stall_sec     a busy machine: so often (mean; 0: never) nothing gets through for so long
-                            (mean), and then all at once
+         stall_every_sec, stall_sec     a busy machine: so often (mean; 0: never) the instances do nothing for so
+                            long (mean); what is late then keeps its distances (pacer.lua)
+         jam_every_sec, jam_sec         a busy network: nothing gets through to the API, and then all at once
 Result   share  of the limit that was used      refused  share of 429s (both while measured)
          found  seconds until the first 5 s (or 50 requests) with 95 % used and at most 5 % 429s, or nil
          sent, pace, worst_sec (most accepted or refused requests within one second)
@@ -27,6 +28,7 @@ Result   share  of the limit that was used      refused  share of 429s (both whi
 local event_queue = require('event_queue')
 local limiters = require('limiters')
 local pace = require('shared_pace')
+local pacer = require('pacer')
 local random = require('random')
 
 local simulation = {}
@@ -34,10 +36,11 @@ local simulation = {}
 local EPOCH_US = 1700000000 * 1000000
 local MAX_CLAIM = 256
 local SETTLE_AFTER_SEC = 0.050
+local SLOT_GRACE_SEC = 0.250   -- core/timing.c
 
 local DEFAULTS = { per_sec = 0, burst = 1, max_per_sec = 100000, instances = 4, seed = 1, latency_sec = 0.120,
   latency_sigma = 0.5, way_sec = 0.015, way_sigma = 0.3, change_factor = 1, idle_for_sec = 0, stray = 0,
-  stall_every_sec = 0, stall_sec = 0.060 }
+  stall_every_sec = 0, stall_sec = 0.060, jam_every_sec = 0, jam_sec = 0.060 }
 
 local function clock_us(now)
   return EPOCH_US + math.floor(now * 1000000)
@@ -101,16 +104,27 @@ local function new_run(given)
     end
   end
   local run = { case = case, state = pace.load({}), queue = event_queue.new(), dice = random.new(case.seed),
-    limit = case.limit, stalled_until = 0, meter = new_meter(case), instances = {} }
+    limit = case.limit, stalled_until = 0, jammed_until = 0, claims = 0, meter = new_meter(case), instances = {} }
   run.limiter = limiters[case.limiter](case.limit, case.options or {})
   run.wall_offset = 1000 + run.dice.uniform()   -- where the windows lie
   pace.start(run.state, clock_us(0), case.per_sec, case.burst, case.max_per_sec)
   return run
 end
 
-local settle, depart, answer, arrive, claim, stall
+local settle, depart, answer, arrive, go, claim, stall, jam
+
+-- Whether the machine stands still; what was to be done is done when it goes on.
+local function is_stalled(run, now, event)
+  if now < run.stalled_until then
+    run.queue.push(run.stalled_until, event)
+    return true
+  end
+end
 
 function settle(run, now, event)
+  if is_stalled(run, now, event) then
+    return
+  end
   local instance = event.instance
   instance.settling = false
   if instance.dead then
@@ -127,6 +141,9 @@ function depart(run)
 end
 
 function answer(run, now, event)
+  if is_stalled(run, now, event) then
+    return
+  end
   local instance = event.instance
   instance.answers[#instance.answers + 1] = event.answer
   if #instance.answers >= MAX_CLAIM then
@@ -150,8 +167,8 @@ end
 
 -- The request reaches the limiter.
 function arrive(run, now, event)
-  if now < run.stalled_until then
-    run.queue.push(run.stalled_until, event)
+  if now < run.jammed_until then
+    run.queue.push(run.jammed_until, event)
     return
   end
   local accepted, wait_sec, held_back = false, 1, 0
@@ -185,11 +202,37 @@ function arrive(run, now, event)
   run.queue.push(math.max(now, done), event)
 end
 
-local function send(run, now, instance, slot_us)
-  local slot = (slot_us - EPOCH_US) / 1000000
-  local sent = math.max(slot, now + 0.001) + run.dice.exponential(0.0003)
+local function send(run, due, instance, slot_us)
+  local sent = due + run.dice.exponential(0.0003)
   run.queue.push(sent + run.dice.log_normal(run.case.way_sec, run.case.way_sigma),
     { run = arrive, instance = instance, sent = sent, answer = { slotUs = slot_us } })
+end
+
+-- The instance's timer: its first job goes if it is due, or else when it is.
+function go(run, now, event)
+  if is_stalled(run, now, event) then
+    return
+  end
+  local line = event.instance.pacer
+  line.drop(now - SLOT_GRACE_SEC)
+  local due = line.due()
+  if due and due > now then
+    run.queue.push(due, event)
+  elseif due then
+    send(run, now, event.instance, line.take(now).slot_us)
+  end
+end
+
+-- Where nothing stalls nothing is late, so nothing need be held.
+local function hold(run, now, instance, slot_us)
+  local slot = (slot_us - EPOCH_US) / 1000000
+  local earliest = math.max(slot, now + 0.001)
+  if run.case.stall_every_sec == 0 then
+    send(run, earliest, instance, slot_us)
+    return
+  end
+  instance.pacer.add({ slot = slot, slot_us = slot_us, claim = run.claims })
+  run.queue.push(earliest, { run = go, instance = instance })
 end
 
 local function is_idle(case, now)
@@ -202,6 +245,10 @@ function claim(run, now, event)
     run.queue.push(case.idle_from_sec + case.idle_for_sec + 0.002 * dice.uniform(), event)
     return
   end
+  if is_stalled(run, now, event) then
+    return
+  end
+  run.claims = run.claims + 1
   local now_us = clock_us(now)
   pace.advance(run.state, now_us)
   local slots = pace.reserve(run.state, now_us, MAX_CLAIM)
@@ -211,7 +258,7 @@ function claim(run, now, event)
     return
   end
   for _, slot_us in ipairs(slots) do
-    send(run, now, instance, slot_us)
+    hold(run, now, instance, slot_us)
   end
   local wait_sec = pace.wait_ms(run.state, now_us, MAX_CLAIM) / 1000
   wait_sec = wait_sec + 0.004 * dice.uniform() + 0.1 * dice.uniform() * wait_sec
@@ -223,6 +270,11 @@ function stall(run, now, event)
   run.queue.push(run.stalled_until + run.dice.exponential(run.case.stall_every_sec), event)
 end
 
+function jam(run, now, event)
+  run.jammed_until = now + run.dice.exponential(run.case.jam_sec)
+  run.queue.push(run.jammed_until + run.dice.exponential(run.case.jam_every_sec), event)
+end
+
 local function change(run)
   run.limit = run.case.limit * run.case.change_factor
   run.limiter.set_rate(run.limit)
@@ -232,7 +284,7 @@ end
 function simulation.run(case)
   local run = new_run(case)
   for number = 1, run.case.instances do
-    local instance = { number = number, answers = {} }
+    local instance = { number = number, answers = {}, pacer = pacer.new() }
     run.queue.push(0.01 * run.dice.uniform(), { run = claim, instance = instance })
   end
   if case.change_at_sec then
@@ -240,6 +292,9 @@ function simulation.run(case)
   end
   if run.case.stall_every_sec > 0 then
     run.queue.push(run.dice.exponential(run.case.stall_every_sec), { run = stall })
+  end
+  if run.case.jam_every_sec > 0 then
+    run.queue.push(run.dice.exponential(run.case.jam_every_sec), { run = jam })
   end
   while true do
     local now, event = run.queue.pop()

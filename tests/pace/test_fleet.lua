@@ -40,6 +40,16 @@ check.that('after idling there is no burst', function()
   check.between(busiest(seconds), 95, 104, 'requests in the busiest second')
 end)
 
+check.that('after a stall of the machine what is late keeps its distances', function()
+  local last, close = 0, 0
+  simulation.run({ limiter = 'token', options = { burst_sec = 1 }, limit = 200, per_sec = 200, instances = 1, way_sec = 0.001,
+    way_sigma = 0.01, stall_every_sec = 3, stall_sec = 0.100, duration_sec = 60, seed = 37, on_request = function(now)
+      close = now - last < 0.002 and close + 1 or 0
+      check.between(close, 0, 8, 'requests within 2 ms of each other')
+      last = now
+    end })
+end)
+
 check.that('sixteen instances send what one would', function()
   local one = simulation.run({ limiter = 'fixed', options = { window_sec = 1 }, limit = 50, per_sec = 50, instances = 1,
     duration_sec = 60, seed = 33 })

@@ -77,6 +77,15 @@ check.that('the base is cut by the smallest share of the trials: one of them had
   check.between(trials(settled(1000), 1000, { 200, 30, 90 }).pace, 950, 951, 'pace')
 end)
 
+local again = { { name = 'known', per_sec = 100, pace = 89.3 }, { name = 'unknown', per_sec = 0, pace = 92.1 } }
+check.rows('a cut that follows another at once is twice as deep where the limit is known', again, function(row)
+  local state = settled(100, { per_sec = row.per_sec, max_per_sec = 100, pace = 99.5, base = 99.5, calm = 0, hi = 100 })
+  state = trials(state, 500, { 25, 25, 25 })
+  check.between(state.pace, row.pace - 0.5, row.pace + 0.6, 'pace')
+  local rested = settled(100, { per_sec = row.per_sec, max_per_sec = 100, pace = 99.5, base = 99.5, calm = 1, hi = 100 })
+  check.between(trials(rested, 500, { 25, 25, 25 }).pace, 92, 94.2, 'pace after a clean trial')
+end)
+
 check.that('a clump of late requests now and then leaves the pace, were it every other second', function()
   local state = settled(500)
   for _ = 1, 20 do

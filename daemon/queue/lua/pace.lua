@@ -53,8 +53,9 @@ do
   local DISBELIEVED_US = 3600 * SEC   -- the API's headers may become better or worse
 
   -- What differs between a known and an unknown limit. search: how much bolder than a free probe, for hi bounds it.
-  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, search = 16, trial_sec = 5, judged = 400 }
-  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, search = 4, trial_sec = 1, judged = 50 }
+  -- again: how much deeper a cut is that follows another with no clean trial between; jitter alone is not in proportion.
+  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, search = 16, trial_sec = 5, judged = 400, again = 2 }
+  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, search = 4, trial_sec = 1, judged = 50, again = 1 }
 
   pace.SEC, pace.SKIP_US, pace.MAX_DARK_US, pace.MAX_WINDOW_US = SEC, SKIP_US, MAX_DARK_US, MAX_WINDOW_US
   pace.MAX_RETRY_MS, pace.MAX_STRAY = MAX_RETRY_MS, MAX_STRAY

@@ -310,7 +310,8 @@ do
       begin(state, now_us, 0)
       return
     end
-    local to = without(state, share)
+    local is_again = state.calm == 0 and state.hi > 0
+    local to = without(state, is_again and math.min(rules(state).again * share, 0.5) or share)
     if share < SMALL_CUT and state.window_us == 0 and to < DOUBT_BELOW * state.peak then
       doubt(state, now_us, to)
     else

@@ -170,7 +170,7 @@ end
 --[[
 A machine or a network with more to do than it can: late requests are not the pace's fault. Every three seconds they
 make a small bucket refuse 1 to 2 %, and a log of 20 is used by 94 %; a bucket of 20 is 40 ms at 500/s, and a known
-limit is then used by 98.6 to 99.1 %: none of that is promised.
+limit is then used by 97 to 99 %: none of that is promised.
 ]]
 local function lateness(name, title, kinds)
   local result = { name = name, title = title, columns = {}, rows = {} }

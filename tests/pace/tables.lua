@@ -5,7 +5,7 @@ tables.lua - prints the tables of the shared pace; the way to see what a change 
   tests/pace/tables.lua [--seeds 11,12,13] [--rates LOW-HIGH] [TABLE ...]
 
 A cell is: % of the limit used / % of 429s / seconds until found; the worst of the seeds. `!`: below the bar.
-Fast runs: --rates 2-100. All of it takes about ten minutes of CPU with Lua 5.1; LuaJIT, if there, is five
+Fast runs: --rates 2-100. All of it takes about an hour of CPU with Lua 5.1; LuaJIT, if there, is five
 times as fast and prints the same.
 ]]
 package.path = 'tests/pace/?.lua;' .. package.path

@@ -3,7 +3,7 @@
 test_figures.lua - the figures that are promised for the shared pace hold, with seeds it was not tuned on.
 
   tests/pace/test_figures.lua          limits up to 100/s, one seed
-  tests/pace/test_figures.lua --long   every limit, three seeds; a quarter of an hour
+  tests/pace/test_figures.lua --long   every limit, three seeds; an hour (LuaJIT: a quarter of one)
 ]]
 package.path = 'tests/pace/?.lua;' .. package.path
 local cases = require('cases')

@@ -2,6 +2,7 @@
 -- test_fleet.lua - a simulated fleet that loses instances, rests, or is given new settings keeps the limit.
 package.path = 'tests/pace/?.lua;' .. package.path
 local check = require('check')
+local measure = require('measure')
 local pace = require('shared_pace')
 local simulation = require('simulation')
 local support = require('support')
@@ -56,6 +57,24 @@ check.that('sixteen instances send what one would', function()
   local many = simulation.run({ limiter = 'fixed', options = { window_sec = 1 }, limit = 50, per_sec = 50, instances = 16,
     duration_sec = 60, seed = 33 })
   check.between(many.sent, one.sent - 15, one.sent + 15, 'requests of sixteen instances and of one')
+end)
+
+local extremes = {}
+for _, instances in ipairs({ 1, 16 }) do
+  for _, case in ipairs({ { limiter = 'token', options = { burst_sec = 20 }, limit = 0.1, duration_sec = 10000 },
+    { limiter = 'fixed', options = { window_sec = 60 }, limit = 0.1, duration_sec = 10000 },
+    { limiter = 'token', options = { burst_sec = 0.1 }, limit = 10000, duration_sec = 20 },
+    { limiter = 'fixed', options = { window_sec = 1 }, limit = 10000, duration_sec = 20 } }) do
+    case.per_sec, case.instances = case.limit, instances
+    case.name = string.format('%s %g/s, %d', case.limiter, case.limit, instances)
+    table.insert(extremes, case)
+  end
+end
+check.rows('a limit of one in ten seconds is used as one of ten thousand a second is', extremes, function(case)
+  local worst = measure.worst(case, { 34 })
+  if not measure.holds(worst, { share = 0.99, refused = 0.01 }) then
+    error('got ' .. measure.text(worst), 0)
+  end
 end)
 
 check.that('runs with one seed are the same, with two they are not', function()

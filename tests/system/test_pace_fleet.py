@@ -93,6 +93,25 @@ class NoBurst(unittest.TestCase):
             wait_sent(world, 61)
             self.check_no_burst(arrivals(world))
 
+    def test_nothing_bursts_after_a_hold_or_a_lost_connection(self):
+        with World(settings=settings_for(self.RATE)) as world:
+            world.push(*end_users(300))
+            world.daemon("one")
+            world.daemon("two")
+            wait_sent(world, 10)
+            set_pause(world)
+            time.sleep(2)  # 40 slots go by
+            end_pause(world)
+            during = sent(world)
+            wait_sent(world, during + 40)
+            self.assertGreaterEqual(world.r("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"), 4)
+            during = sent(world)
+            wait_sent(world, during + 40)
+            found = arrivals(world)
+            gaps = [after.us - before.us for before, after in zip(found, found[1:])]
+            self.assertGreater(max(gaps), SEC_US, "the hold held")
+            self.check_no_burst(found)
+
     def test_a_restart_storm_bursts_not(self):
         rng = random.Random(seed())
         with World(settings=settings_for(self.RATE)) as world:

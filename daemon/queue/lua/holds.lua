@@ -98,5 +98,6 @@ end
 
 -- "perSec burst maxPerSec pace": what the fleet goes by now.
 local function rate_reply(state)
+  local exact = pace.exact
   return table.concat({ exact(state.per_sec), exact(state.burst), exact(state.max_per_sec), exact(state.pace) }, ' ')
 end

@@ -115,8 +115,8 @@ do
     return state
   end
 
-  -- The same text for whole numbers, which most are; %.17g takes twenty times as long.
-  local function exact(number)
+  -- Any number, whole: %.17g takes twenty times as long as %d, for the same text where both can.
+  function pace.exact(number)
     return string.format(number % 1 == 0 and '%d' or '%.17g', number)
   end
 
@@ -125,7 +125,7 @@ do
     for _, name in ipairs(LEARNED) do
       local number = state[name]
       if number ~= 0 then
-        words[#words + 1], words[#words + 2] = name, exact(number)
+        words[#words + 1], words[#words + 2] = name, pace.exact(number)
       end
     end
     return table.concat(words, ' ')
@@ -136,7 +136,7 @@ do
     local flat = {}
     for i, name in ipairs(LINE) do
       if not before or state[name] ~= before[name] then
-        flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[i], exact(state[name])
+        flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[i], pace.exact(state[name])
       end
     end
     if state.hi then

@@ -66,7 +66,8 @@ class Limited(Nginx):
             first = log.readline()
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             latest = log.read().split(b"\n")[:-1]
-        return float(latest[-1].split()[0]) - float(first.split()[0]) if latest else 0
+        is_there = first.endswith(b"\n") and latest  # the log may have got its first line in between
+        return float(latest[-1].split()[0]) - float(first.split()[0]) if is_there else 0
 
     def arrivals(self):
         """nginx notes when it answered, and how long that took."""

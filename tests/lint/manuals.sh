@@ -81,13 +81,13 @@ mapfile -t keys < <(words '(, "|"%s:)\K[a-z]+(?=")|%s:\K[a-z]+(?=:%s)' daemon/qu
 must_name authlinkd-redis.7 key "${keys[@]}"
 mapfile -t reasons < <(words "'\K(bad_[a-z]+|too_[a-z]+|poison)(?=')" daemon/queue/lua/*.lua)
 must_name authlinkd-redis.7 reason "${reasons[@]}" rejected gave_up
-mapfile -t counters < <(words "(count\(|STATS, )'\K[a-zA-Z]+" daemon/queue/lua/*.lua)
+mapfile -t counters < <(words "(count\(|call\('H[A-Z]+', STATS, )'\K[a-zA-Z]+" daemon/queue/lua/*.lua)
 must_name authlinkd-redis.7 counter "${counters[@]}"
 # names in calls that write hashes and streams: 'name', value
-mapfile -t fields < <(sed -n "/call('\(HSET\|XADD\)', \(key\|streams\)/,/)\$/p; /write_event(/,/)\$/p" daemon/queue/lua/{common,claim,settle}.lua |
+mapfile -t fields < <(sed -n "/\(call\|how\)('\(HSET\|XADD\)', \(key\|streams\)/,/)\$/p; /write_event(/,/)\$/p" daemon/queue/lua/{dead_letters,claim,settle}.lua |
   words "'\K[a-z][a-zA-Z]+(?=', )")
 must_name authlinkd-redis.7 field "${fields[@]}"
-mapfile -t members < <(words "(members|known|MEMBERS)?\W\K(endUserId|linkExpiryMins|redirectUrl|force|ref|enqueuedAtMs|notAfterMs)\b" daemon/queue/lua/jobs.lua)
+mapfile -t members < <(words "(members|known|MEMBERS)?\W\K(endUserId|linkExpiryMins|redirectUrl|force|ref|enqueuedAtMs|notAfterMs)\b" daemon/queue/lua/job_object.lua)
 must_name authlinkd-redis.7 member "${members[@]}"
 mapfile -t instance < <(sed -n '/fields\[\]\[2\]/,/};/p' daemon/queue/fleet.c | words '\{"\K[a-z][a-zA-Z]+(?=")')
 must_name authlinkd-redis.7 'field of instances' "${instance[@]}"

@@ -1,8 +1,11 @@
--- shared_pace.lua - loads the very parts of the pace that go into Redis.
-local parts = {}
-for _, name in ipairs({ 'pace', 'pace_headers', 'pace_learn' }) do
+-- shared_pace.lua - loads the very parts of the pace that go into Redis, as settle.lua has them.
+local texts = {}
+for _, name in ipairs({ 'pace_headers', 'pace_learn', 'pace_learned' }) do
   local file = assert(io.open('daemon/queue/lua/' .. name .. '.lua'))
-  parts[#parts + 1] = file:read('*a')
+  texts[#texts + 1] = 'function ' .. name .. '()\n' .. file:read('*a') .. 'end\n'
   file:close()
 end
-return assert(loadstring(table.concat(parts) .. '\nreturn pace', '@pace'))()
+local file = assert(io.open('daemon/queue/lua/pace.lua'))
+local text = 'local pace_headers, pace_learn, pace_learned\n' .. file:read('*a') .. table.concat(texts) .. 'pace_learned()\nreturn pace'
+file:close()
+return assert(loadstring(text, '@pace'))()

@@ -6,9 +6,7 @@ KEYS  1 meta   ARGV  1 prefix  2 publishableKey  3 schema
 Returns  {nowMs, schema before, publishableKey before} ('' where there was none)
 Caller   daemon/ctl
 ]]
-local refused = missing_right({
-  [KEYS[1]] = { 'HMGET', 'HSET' },
-}) or wrong_type({ [KEYS[1]] = 'hash' })
+local refused = lacks('HMGET', KEYS[1], 'field') or lacks('HSET', KEYS[1], 'field', 'value') or wrong_type(KEYS[1], 'hash')
 if refused then
   return refused
 end

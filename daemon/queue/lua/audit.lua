@@ -14,11 +14,15 @@ local QUEUE, DELAYED, LEASES, INFLIGHT, DEAD, STATS = unpack(KEYS)
 
 local LONGEST_HEAD = 8192   -- a job has 4,096 bytes at most, and its record a little more
 
-local refused = missing_right({
-  [QUEUE] = { 'LLEN', 'LRANGE' }, [DELAYED] = { 'ZCARD', 'ZRANGE' }, [LEASES] = { 'ZRANGE' }, [INFLIGHT] = { 'HLEN' }, [DEAD] = { 'XLEN' },
-  [STATS] = { 'HGETALL' }, [PREFIX .. ':lease:*'] = { 'HLEN' },
-}) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
-  [STATS] = 'hash' })
+local refused = lacks('LLEN', QUEUE) or lacks('LRANGE', QUEUE, '0', '0')
+  or lacks('ZCARD', DELAYED) or lacks('ZRANGE', DELAYED, '0', '0')
+  or lacks('ZRANGE', LEASES, '0', '0')
+  or lacks('HLEN', INFLIGHT)
+  or lacks('XLEN', DEAD)
+  or lacks('HGETALL', STATS)
+  or lacks('HLEN', PREFIX .. ':lease:*')
+  or wrong_type(QUEUE, 'list') or wrong_type(DELAYED, 'zset') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash')
+  or wrong_type(DEAD, 'stream') or wrong_type(STATS, 'hash')
 if refused then
   return refused
 end

@@ -1,4 +1,4 @@
--- step flags= needs=rights,common,jobs,pace,holds
+-- step flags= needs=rights,common,(dead_letters),job_id,(job_object),jobs,pace,(pace_learned),limiter,(hold_rules),holds
 --[[
 claim.lua - hand a batch of jobs, and the send slots for them, to one instance.
 
@@ -52,21 +52,36 @@ local function read_first()
   is_used_twice = call('EXISTS', LEASE) == 1
 end
 
+local ALL_LEASES, ALL_SESSIONS = PREFIX .. ':lease:*', session_key('*')
+
 local function why_unread()
-  return missing_right({
-    [META] = { 'HMGET' }, [LIMITER] = { 'HMGET' }, [HOLDS] = { 'HGETALL' }, [QUEUE] = { 'LLEN' }, [DELAYED] = { 'ZRANGE' },
-    [STATS] = { 'HGET' }, [PREFIX .. ':lease:*'] = { 'EXISTS' },
-  }) or wrong_type({ [META] = 'hash', [LIMITER] = 'hash', [HOLDS] = 'hash', [QUEUE] = 'list', [DELAYED] = 'zset',
-    [STATS] = 'hash' })
+  return lacks('HMGET', META, 'field')
+    or lacks('HMGET', LIMITER, 'field')
+    or lacks('HGETALL', HOLDS)
+    or lacks('LLEN', QUEUE)
+    or lacks('ZRANGE', DELAYED, '0', '0')
+    or lacks('HGET', STATS, 'field')
+    or lacks('EXISTS', ALL_LEASES)
+    or wrong_type(META, 'hash') or wrong_type(LIMITER, 'hash') or wrong_type(HOLDS, 'hash') or wrong_type(QUEUE, 'list')
+    or wrong_type(DELAYED, 'zset') or wrong_type(STATS, 'hash')
 end
 
-local refused = missing_right({
-  [QUEUE] = { 'LRANGE', 'LTRIM' }, [DELAYED] = { 'ZADD', 'ZREM' }, [PREFIX .. ':lease:*'] = { 'HEXISTS', 'HSET' },
-  [LEASES] = { 'ZSCORE', 'ZADD' }, [INFLIGHT] = { 'HMGET', 'HSET' }, [LIMITER] = { 'HSET' }, [HOLDS] = { 'HSET', 'HDEL' },
-  [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' }, [STATS] = { 'HINCRBY' }, [META] = { 'HSET' },
-  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
-}) or refusal_of(read_first, why_unread)
-  or wrong_type({ [LEASE] = 'hash', [LEASES] = 'zset', [INFLIGHT] = 'hash', [EVENTS] = 'stream', [DEAD] = 'stream' })
+local refused = lacks('LRANGE', QUEUE, '0', '0') or lacks('LTRIM', QUEUE, '0', '0')
+  or lacks('ZADD', DELAYED, '1', 'member') or lacks('ZREM', DELAYED, 'member')
+  or lacks('HEXISTS', ALL_LEASES, 'field') or lacks('HSET', ALL_LEASES, 'field', 'value')
+  or lacks('ZSCORE', LEASES, 'member') or lacks('ZADD', LEASES, '1', 'member')
+  or lacks('HMGET', INFLIGHT, 'field') or lacks('HSET', INFLIGHT, 'field', 'value')
+  or lacks('HSET', LIMITER, 'field', 'value')
+  or lacks('HSET', HOLDS, 'field', 'value') or lacks('HDEL', HOLDS, 'field')
+  or lacks('XADD', EVENTS, '*', 'field', 'value')
+  or lacks('XADD', DEAD, '*', 'field', 'value')
+  or lacks('HINCRBY', STATS, 'field', '1')
+  or lacks('HSET', META, 'field', 'value')
+  or lacks('HMGET', ALL_SESSIONS, 'field') or lacks('DEL', ALL_SESSIONS)
+  or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
+  or refusal_of(read_first, why_unread)
+  or wrong_type(LEASE, 'hash') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(EVENTS, 'stream')
+  or wrong_type(DEAD, 'stream')
 if refused then
   return refused
 end
@@ -88,19 +103,16 @@ local function foreign_meta()
   end
 end
 
-local function drop_ended_holds()
+-- The causes that bind an instance with my key. What is over goes; a probe that nobody sent for ten minutes, too.
+local function binding_holds(rules)
   for cause, hold in pairs(holds) do
     local ended = hold.until_ms > 0 and hold.until_ms <= now_ms
-    local forgotten = is_probed(cause) and hold.next_ms + PROBE_FORGOTTEN_MS <= now_ms
+    local forgotten = rules.is_probed(cause) and hold.next_ms + PROBE_FORGOTTEN_MS <= now_ms
     if ended or forgotten then
       redis.call('HDEL', HOLDS, cause)
       holds[cause] = nil
     end
   end
-end
-
--- The holds that bind an instance with my key.
-local function binding_holds()
   local binding = {}
   for _, cause in ipairs({ 'pause', 'unknown_users:' .. key_fp, 'account:' .. key_fp, 'outage' }) do
     if holds[cause] then
@@ -111,13 +123,13 @@ local function binding_holds()
 end
 
 -- The cause that forbids this claim, and the ms until that may change; nil: at most a probe's worth is allowed.
-local function forbidding_hold(binding)
+local function forbidding_hold(binding, rules)
   local forbidding, soonest = nil, 1000
   for _, cause in ipairs(binding) do
     local hold = holds[cause]
-    if not is_probed(cause) or hold.next_ms > now_ms then
+    if not rules.is_probed(cause) or hold.next_ms > now_ms then
       forbidding = forbidding or cause
-      local change = hold_change_in(cause, hold)
+      local change = rules.change_in(cause, hold)
       if change >= 0 then
         soonest = math.min(soonest, change)
       end
@@ -131,13 +143,16 @@ if what then
   return { now_ms, 'foreign', what, theirs }
 end
 if not limiter.per_sec then
+  pace_learned()
   pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
 end
-drop_ended_holds()
-local binding = binding_holds()
-local forbidding, change_in = forbidding_hold(binding)
-if forbidding then
-  return { now_ms, 'hold', forbidding, change_in, holds[forbidding].detail }
+local binding, rules = {}, next(holds) and hold_rules()
+if rules then
+  binding = binding_holds(rules)
+  local forbidding, change_in = forbidding_hold(binding, rules)
+  if forbidding then
+    return { now_ms, 'hold', forbidding, change_in, holds[forbidding].detail }
+  end
 end
 
 local probe = #binding > 0
@@ -283,9 +298,10 @@ end
 -- Ends a job that cannot be asked for.
 local function refuse(job, element)
   local user, ref, letter = element.user, element.ref or '', { reason = element.reason, detail = element.detail }
-  bury(STREAMS, settings.eventsKeepMs, job, user or '', ref, letter)
+  local letters = dead_letters()
+  letters.bury(STREAMS, settings.eventsKeepMs, job, user or '', ref, letter)
   if user then
-    write_failed(user, job, ref, letter, settings.failedTtlMs)
+    letters.write_failed(user, job, ref, letter, settings.failedTtlMs)
   end
 end
 
@@ -296,7 +312,7 @@ else 'done'.
 local function place(element)
   local job, request = element.job, element.request
   if not job then
-    bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), element.text)
+    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), element.text)
     return 'done'
   end
   job.key = job.key or new_key()
@@ -346,7 +362,7 @@ if handed_out > 0 then
   if probe then
     for _, cause in ipairs(binding) do
       holds[cause].probe, holds[cause].next_ms = lease, now_ms + lease_ms
-      store_hold(HOLDS, cause, holds[cause])
+      rules.store(HOLDS, cause, holds[cause])
     end
   end
 end

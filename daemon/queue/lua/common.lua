@@ -37,16 +37,14 @@ local function clamp(value, low, high)
   return math.min(math.max(value, low), high)
 end
 
--- An error reply if one of the fixed keys has a foreign type, else nil. Called before the first write.
-local function wrong_type(kinds)
-  for key, kind in pairs(kinds) do
-    local found = pcall_redis('TYPE', key).ok
-    if not found then
-      return no_right('TYPE', key)
-    end
-    if found ~= 'none' and found ~= kind then
-      return redis.error_reply('ERR authlink wrongtype ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
-    end
+-- An error reply if this fixed key has a foreign type, else nil. Called before the first write.
+local function wrong_type(key, kind)
+  local found = pcall_redis('TYPE', key).ok
+  if not found then
+    return no_right('TYPE', key)
+  end
+  if found ~= 'none' and found ~= kind then
+    return redis.error_reply('ERR authlink wrongtype ' .. key .. ' is a ' .. found .. ', expected a ' .. kind)
   end
 end
 
@@ -59,11 +57,6 @@ local function refusal_of(read, why_not)
   if not fine then
     return why_not() or error(failure, 0)
   end
-end
-
-local function padded_key(key)
-  local letter, number = string.match(key, '^(r?)0*(%d+)$')
-  return letter .. string.rep('0', 16 - #letter - #number) .. number
 end
 
 local function shown_key(key)
@@ -84,11 +77,6 @@ local function from_record(text)
   end
   return { key = key, attempts = shared_numbers[attempts], recoveries = shared_numbers[recoveries],
     first_seen_ms = shared_numbers[first_seen], slot_us = tonumber(slot), payload = payload }
-end
-
--- IDs of stream entries from outside: a part of one would name another entry, or make Redis refuse half way.
-local function is_entry_id(text)
-  return string.find(text, '^%d+%-%d+$') ~= nil
 end
 
 local function session_key(user)
@@ -142,42 +130,6 @@ local function write_event(events, keep_ms, ...)
   end
   call('XADD', events, 'MINID', '~', digits(math.max(0, now_ms - keep_ms)), '*', ...)
   is_trimmed = true
-end
-
--- Replaces the user's hash by a failed one, unless a valid link is stored.
-local function write_failed(user, job, ref, letter, ttl_ms)
-  if valid_link(user) then
-    return
-  end
-  local key = session_key(user)
-  redis.call('DEL', key)
-  redis.call('HSET', key, 'status', 'failed', 'endUserId', user, 'reason', letter.reason, 'detail', letter.detail,
-    'httpStatus', letter.http_status or '', 'errorCode', letter.error_code or '', 'requestId', letter.request_id or '',
-    'ref', ref, 'attempts', digits(job.attempts), 'updatedAtMs', digits(now_ms))
-  redis.call('PEXPIRE', key, digits(ttl_ms))
-end
-
---[[
-Ends a job without a link: dead letter, counter, event.
-letter: reason, detail, and where the API was asked http_status, error_code, request_id
-]]
-local function bury(streams, keep_ms, job, user, ref, letter)
-  redis.call('XADD', streams.dead, '*', 'jobKey', shown_key(job.key), 'endUserId', user, 'ref', ref,
-    'payload', string.sub(job.payload, 1, MAX_PAYLOAD_KEPT), 'payloadBytes', digits(#job.payload),
-    'reason', letter.reason, 'detail', letter.detail, 'httpStatus', letter.http_status or '',
-    'errorCode', letter.error_code or '', 'requestId', letter.request_id or '',
-    'attempts', digits(job.attempts), 'recoveries', digits(job.recoveries),
-    'firstSeenMs', digits(job.first_seen_ms), 'lastMs', digits(now_ms))
-  count('dead')
-  write_event(streams.events, keep_ms, 'type', 'failed', 'jobKey', shown_key(job.key), 'endUserId', user, 'ref', ref,
-    'attempts', digits(job.attempts), 'reason', letter.reason)
-end
-
--- Ends something in :delayed or in a lease that is no record of ours; `key` makes it a job, taken and dead.
-local function bury_foreign(streams, keep_ms, key, text)
-  local job = { key = key, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text }
-  bury(streams, keep_ms, job, '', '',
-    { reason = 'bad_record', detail = 'not written by authlinkd: something else writes to its keys' })
 end
 
 -- The key of the next job, for steps that take none from the queue.

@@ -1,15 +1,17 @@
 # Writes OUT: one byte array for each step in LUA_DIR.
 #
 # A step is a .lua file whose first line names its flags and the parts that stand before it:
-#   -- step flags=allow-oom needs=common,pace
-# A file without that line is a part. The shebang that Redis 7 wants is put first (`#!lua flags=...`).
+#   -- step flags=allow-oom needs=common,(dead_letters),pace
+# A file without that line is a part. One in parentheses becomes a function of its name, so that what it defines is made
+# when it is called: a call makes all functions of its text anew, and most are for what seldom comes. The shebang that
+# Redis 7 wants is put first (`#!lua flags=...`).
 file(GLOB files "${LUA_DIR}/*.lua")
 list(SORT files)
 set(text "/* Generated from daemon/queue/lua/ by embed.cmake. */\n#include <stddef.h>\n\n#include \"queue/lua/steps.h\"\n")
 
 foreach(file IN LISTS files)
   file(STRINGS "${file}" first_line LIMIT_COUNT 1)
-  if(NOT first_line MATCHES "^-- step flags=([a-z-]*) needs=([a-z_,]*)")
+  if(NOT first_line MATCHES "^-- step flags=([a-z-]*) needs=([a-z_,()]*)")
     continue()
   endif()
   set(flags "${CMAKE_MATCH_1}")
@@ -23,8 +25,15 @@ foreach(file IN LISTS files)
   endif()
   string(HEX "${shebang}" hex)
   foreach(part IN LISTS parts)
+    set(head "")
+    set(tail "")
+    if(part MATCHES "^\\((.*)\\)$")
+      set(part "${CMAKE_MATCH_1}")
+      string(HEX "local function ${part}(...)\n" head)
+      string(HEX "end\n" tail)
+    endif()
     file(READ "${LUA_DIR}/${part}.lua" part_hex HEX)
-    string(APPEND hex "${part_hex}")
+    string(APPEND hex "${head}${part_hex}${tail}")
   endforeach()
   file(READ "${file}" step_hex HEX)
   string(APPEND hex "${step_hex}")

@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,pace,holds
+-- step flags=allow-oom needs=rights,common,(hold_rules),holds
 --[[
 hold.lua - what an operator asks of the holds.
 
@@ -13,9 +13,9 @@ Caller   daemon/ctl
 local HOLDS, LIMITER = unpack(KEYS)
 local action, lasts_ms, detail = ARGV[2], tonumber(ARGV[3] or '0') or 0, ARGV[4] or ''
 
-local refused = missing_right({
-  [HOLDS] = { 'HGETALL', 'HSET', 'HDEL' }, [LIMITER] = { 'HSET', 'HDEL' },
-}) or wrong_type({ [HOLDS] = 'hash', [LIMITER] = 'hash' })
+local refused = lacks('HGETALL', HOLDS) or lacks('HSET', HOLDS, 'field', 'value') or lacks('HDEL', HOLDS, 'field')
+  or lacks('HSET', LIMITER, 'field', 'value') or lacks('HDEL', LIMITER, 'field')
+  or wrong_type(HOLDS, 'hash') or wrong_type(LIMITER, 'hash')
 if refused then
   return refused
 end
@@ -24,7 +24,7 @@ local holds, changed = load_holds(HOLDS), {}
 
 if action == 'pause' then
   local until_ms = lasts_ms > 0 and now_ms + lasts_ms or 0
-  store_hold(HOLDS, 'pause', { since_ms = now_ms, until_ms = until_ms, next_ms = 0, backoff_ms = 0, probe = '-', detail = detail })
+  hold_rules().store(HOLDS, 'pause', { since_ms = now_ms, until_ms = until_ms, next_ms = 0, backoff_ms = 0, probe = '-', detail = detail })
   changed[1] = 'pause'
 elseif action == 'resume' or action == 'resume_account' then
   for cause in pairs(holds) do

@@ -11,9 +11,7 @@ Caller   daemon/queue/fleet.c
 ]]
 local INSTANCE = KEYS[1]
 
-local refused = missing_right({
-  [INSTANCE] = { 'HSET', 'PEXPIRE' },
-}) or wrong_type({ [INSTANCE] = 'hash' })
+local refused = lacks('HSET', INSTANCE, 'field', 'value') or lacks('PEXPIRE', INSTANCE, '1') or wrong_type(INSTANCE, 'hash')
 if refused then
   return refused
 end

@@ -1,5 +1,5 @@
 --[[
-pace.lua - the fleet's pace: its state, and the line of slots that it hands out. What it learns: pace_learn.lua.
+pace.lua - the fleet's pace: its state, and the line of slots that it hands out. What it learns: pace_learned.lua.
 
 Pure: no redis.call and no clock. State in, state out; the steps keep it in :limiter. GCRA on a line of
 slots, so that instances never race for one.
@@ -27,49 +27,29 @@ State    next_us        the next free slot
          claims, lied_us   such claims in a row that nothing contradicted; until when they are not believed
          strikes, least trials of this base with too many 429s, less the clean ones; the smallest share in them
 ]]
-local pace = {}
+local pace
 
 do
   -- In the hash the names of the line of slots bear their units; the order is that of HMGET. The last field holds what
   -- only settles go by, `<name> <number> ...` of all that is not 0: as fields of their own they made up a tenth of a settle.
-  pace.FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
+  local FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
   local LINE = { 'next_us', 'pace', 'base', 'from_us', 'dry_us', 'dark_us', 'since_us', 'per_sec', 'burst', 'max_per_sec' }
-  local LEARNED = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
-    'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
 
   local min, max = math.min, math.max
   local SEC = 1000000
   local MIN_SETTING, MAX_SETTING = 0.001, 1000000   -- no rate of a sound hash lies outside
   local HORIZON_US = 250000      -- a person who waits is never farther behind
   local MAX_SLOTS = 256
-  local MAX_LEARNED_BYTES = 2048   -- ours has at most half of that
-  local MIN_PACE, START_PACE = 0.1, 10   -- an unknown limit starts with ten a second
-  local MAX_RETRY_MS = 600000
+  local MIN_PACE = 0.1
   local LOST_CLOCK_US = 620 * SEC
   local SKIP_US = SEC            -- logs of a second forget
-  local MAX_STRAY = 0.05
   local MAX_DARK_US = 16 * SEC
-  local MAX_WINDOW_US = 60 * SEC     -- beyond it a trial would take too long
-  local DISBELIEVED_US = 3600 * SEC   -- the API's headers may become better or worse
-
-  -- What differs between a known and an unknown limit. search: how much bolder than a free probe, for hi bounds it.
-  -- again: how much deeper a cut is that follows another with no clean trial between; jitter alone is not in proportion.
-  local KNOWN = { target = 0.008, margin = 0.995, step = 0.005, search = 16, trial_sec = 5, judged = 400, again = 2 }
-  local UNKNOWN = { target = 0.01, margin = 0.98, step = 0.02, search = 4, trial_sec = 1, judged = 50, again = 1 }
-
-  pace.SEC, pace.SKIP_US, pace.MAX_DARK_US, pace.MAX_WINDOW_US = SEC, SKIP_US, MAX_DARK_US, MAX_WINDOW_US
-  pace.MAX_RETRY_MS, pace.MAX_STRAY = MAX_RETRY_MS, MAX_STRAY
-  pace.HORIZON_US, pace.DISBELIEVED_US = HORIZON_US, DISBELIEVED_US
-
-  function pace.rules(state)
-    return state.per_sec > 0 and KNOWN or UNKNOWN
-  end
 
   local function ceiling(state)
     return state.per_sec > 0 and 0.995 * state.per_sec or state.max_per_sec
   end
 
-  function pace.limited(state, rate)
+  local function limited(state, rate)
     return min(ceiling(state), max(MIN_PACE, rate))
   end
 
@@ -85,11 +65,12 @@ do
     return number and number >= low and number <= MAX_SETTING
   end
 
-  -- The line of slots, without what was learned, from the first fields.
-  function pace.load_line(values)
-    local state = { next_us = sound(values[1]), pace = sound(values[2]), base = sound(values[3]), from_us = sound(values[4]),
-      dry_us = sound(values[5]), dark_us = sound(values[6]), since_us = sound(values[7]), per_sec = sound(values[8]),
-      burst = sound(values[9]), max_per_sec = sound(values[10]) }
+  -- The line of slots, from the texts of the first fields. `state` has the room for it: a table that grows field by field
+  -- is laid out anew at 1, 2, 4, 8 and 16.
+  local function read_line(state, values)
+    state.next_us, state.pace, state.base, state.from_us = sound(values[1]), sound(values[2]), sound(values[3]), sound(values[4])
+    state.dry_us, state.dark_us, state.since_us = sound(values[5]), sound(values[6]), sound(values[7])
+    state.per_sec, state.burst, state.max_per_sec = sound(values[8]), sound(values[9]), sound(values[10])
     local is_known = state.per_sec == 0 or is_setting(state.per_sec, MIN_SETTING)
     if not (is_known and is_setting(state.burst, 1) and is_setting(state.max_per_sec, MIN_SETTING)) then
       state.per_sec = nil
@@ -97,73 +78,43 @@ do
     return state
   end
 
-  function pace.line_of(state)
-    return { next_us = state.next_us, pace = state.pace, base = state.base, from_us = state.from_us, dry_us = state.dry_us,
-      dark_us = state.dark_us, since_us = state.since_us, per_sec = state.per_sec, burst = state.burst,
-      max_per_sec = state.max_per_sec }
+  local function load_line(values)
+    return read_line({ next_us = 0, pace = 0, base = 0, from_us = 0, dry_us = 0, dark_us = 0, since_us = 0, per_sec = 0,
+      burst = 0, max_per_sec = 0 }, values)
   end
 
-  function pace.load(values)
-    local state, learned = pace.load_line(values), {}
-    local text = string.sub(values[#pace.FIELDS] or '', 1, MAX_LEARNED_BYTES)
-    for name, number in string.gmatch(text, '([%l_]+) (%S+)') do
-      learned[name] = sound(number)
-    end
-    for _, name in ipairs(LEARNED) do
-      state[name] = learned[name] or 0
-    end
-    return state
+  -- As it was read, to tell afterwards what has changed.
+  local function line_of(state)
+    return { state.next_us or false, state.pace or false, state.base or false, state.from_us or false, state.dry_us or false,
+      state.dark_us or false, state.since_us or false, state.per_sec or false, state.burst or false, state.max_per_sec or false }
   end
 
   -- Any number, whole: %.17g takes twenty times as long as %d, for the same text where both can.
-  function pace.exact(number)
+  local function exact(number)
     return string.format(number % 1 == 0 and '%d' or '%.17g', number)
   end
 
-  local function learned_text(state)
-    local words = {}
-    for _, name in ipairs(LEARNED) do
-      local number = state[name]
-      if number ~= 0 then
-        words[#words + 1], words[#words + 2] = name, pace.exact(number)
-      end
-    end
-    return table.concat(words, ' ')
-  end
-
   -- Field, text, ...; of the line what is not as in `before`, of what was learned all or, if it was not loaded, nothing.
-  function pace.fields(state, before)
+  local function fields(state, before)
     local flat = {}
     for i, name in ipairs(LINE) do
-      if not before or state[name] ~= before[name] then
-        flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[i], pace.exact(state[name])
+      if not before or state[name] ~= before[i] then
+        flat[#flat + 1], flat[#flat + 2] = FIELDS[i], exact(state[name])
       end
     end
     if state.hi then
-      flat[#flat + 1], flat[#flat + 2] = pace.FIELDS[#pace.FIELDS], learned_text(state)
+      flat[#flat + 1], flat[#flat + 2] = 'learned', pace.learned_text(state)
     end
     return flat
-  end
-
-  function pace.start(state, now_us, per_sec, burst, max_per_sec)
-    local next_us = max(state.next_us or 0, now_us)
-    for _, name in ipairs(LEARNED) do
-      state[name] = 0
-    end
-    state.dry_us, state.dark_us = 0, 0
-    state.per_sec, state.burst, state.max_per_sec = per_sec, max(1, burst), max_per_sec
-    state.next_us, state.from_us, state.since_us = next_us, next_us, next_us
-    state.pace = per_sec > 0 and ceiling(state) or min(START_PACE, max_per_sec)
-    state.base = state.pace
-    state.step = per_sec > 0 and KNOWN.step or 1
   end
 
   -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
   local function heal_line(state, now_us)
     if not (state.pace and state.base and state.pace > 0 and state.base > 0) then
+      pace_learned()
       pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
     end
-    state.pace, state.base = pace.limited(state, state.pace), pace.limited(state, state.base)
+    state.pace, state.base = limited(state, state.pace), limited(state, state.base)
     state.dry_us, state.dark_us = state.dry_us or 0, min(state.dark_us or 0, MAX_DARK_US)
     state.since_us = min(state.since_us or 0, now_us + LOST_CLOCK_US)
     state.next_us = state.next_us or 0
@@ -173,24 +124,12 @@ do
     state.from_us = min(state.from_us or 0, max(state.next_us, now_us) + SKIP_US)
   end
 
-  -- The same for what was learned.
-  function pace.heal_learned(state, now_us)
-    if state.step == 0 then
-      state.step = pace.rules(state).step
-    end
-    state.step, state.stray, state.least = min(state.step, 1), min(state.stray, MAX_STRAY), min(state.least, 1)
-    state.wait_us, state.stop_us = min(state.wait_us, now_us + 11 * MAX_RETRY_MS * 1000), min(state.stop_us, now_us)
-    state.shut_us, state.lied_us = min(state.shut_us, now_us + MAX_RETRY_MS * 1000), min(state.lied_us, now_us + DISBELIEVED_US)
-    state.window_us = min(state.window_us, MAX_WINDOW_US)
-    state.proven, state.peak = min(state.proven, ceiling(state)), min(state.peak, ceiling(state))
-  end
-
   local function gap_us(state)
     return state.dark_us > 0 and state.dark_us or SEC / state.pace
   end
 
   -- Idle time earns nothing but `burst` slots; it is booked once.
-  function pace.advance(state, now_us)
+  local function advance(state, now_us)
     heal_line(state, now_us)
     local burst = state.dark_us > 0 and 1 or state.burst
     local low = math.ceil(now_us - (burst - 1) * gap_us(state))
@@ -201,7 +140,7 @@ do
     end
   end
 
-  function pace.reserve(state, now_us, want)
+  local function reserve(state, now_us, want)
     local slots, gap = {}, gap_us(state)
     local most = state.dark_us > 0 and 1 or min(want, MAX_SLOTS)
     for i = 1, most do
@@ -215,14 +154,18 @@ do
   end
 
   -- To a whole us, the later one: fractions of these numbers take ten times as long to write and to read.
-  function pace.commit(state, used)
+  local function commit(state, used)
     state.next_us = math.ceil(state.next_us + used * gap_us(state))
   end
 
   -- Come again when a tenth of a second of slots is free, or as many as are wanted.
-  function pace.wait_ms(state, now_us, want)
+  local function wait_ms(state, now_us, want)
     local slots = state.dark_us > 0 and 1 or min(want, max(1, 0.1 * state.pace))
     local free_us = state.next_us - HORIZON_US + (slots - 1) * gap_us(state)
     return min(1000, max(1, math.ceil((free_us - now_us) / 1000)))
   end
+
+  pace = { FIELDS = FIELDS, SEC = SEC, SKIP_US = SKIP_US, MAX_DARK_US = MAX_DARK_US, HORIZON_US = HORIZON_US, ceiling = ceiling,
+    limited = limited, sound = sound, read_line = read_line, load_line = load_line, line_of = line_of, exact = exact,
+    fields = fields, advance = advance, reserve = reserve, commit = commit, wait_ms = wait_ms }
 end

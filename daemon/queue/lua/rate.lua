@@ -1,4 +1,4 @@
--- step flags= needs=rights,common,pace,holds
+-- step flags= needs=rights,common,pace,(pace_headers),(pace_learn),(pace_learned),limiter
 --[[
 rate.lua - the fleet's rate settings: the instance started or reloaded last sets them.
 
@@ -11,9 +11,7 @@ Caller   daemon/queue/fleet.c
 local LIMITER = KEYS[1]
 local per_sec, burst, max_per_sec = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local refused = missing_right({
-  [LIMITER] = { 'HMGET', 'HSET' },
-}) or wrong_type({ [LIMITER] = 'hash' })
+local refused = lacks('HMGET', LIMITER, 'field') or lacks('HSET', LIMITER, 'field', 'value') or wrong_type(LIMITER, 'hash')
 if refused then
   return refused
 end
@@ -29,6 +27,7 @@ if state.per_sec then
     return { now_ms, 0, before }
   end
 end
+pace_learned()
 pace.start(state, now_us, per_sec, burst, max_per_sec)
 store_pace(LIMITER, state)
 return { now_ms, 1, before }

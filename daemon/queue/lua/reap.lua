@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,jobs
+-- step flags=allow-oom needs=rights,common,(dead_letters),job_id,(job_object),jobs
 --[[
 reap.lua - give the jobs of leases that are over back to :delayed.
 
@@ -28,12 +28,19 @@ local FARTHEST_MS = 1200000   -- no deadline and no delay of ours is longer
 local MAX_RECOVERY_WAIT_MS = 60000
 local MAX_APART_MS = 1000
 
-local refused = missing_right({
-  [LEASES] = { 'ZRANGE', 'ZADD', 'ZREM' }, [INFLIGHT] = { 'HGET', 'HDEL' }, [DELAYED] = { 'ZRANGE', 'ZADD' },
-  [DEAD] = { 'XADD' }, [EVENTS] = { 'XADD' }, [STATS] = { 'HINCRBY' }, [PREFIX .. ':lease:*'] = { 'HGETALL', 'UNLINK' },
-  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE' },
-}) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset', [DEAD] = 'stream', [EVENTS] = 'stream',
-  [STATS] = 'hash' })
+local ALL_LEASES, ALL_SESSIONS = PREFIX .. ':lease:*', session_key('*')
+
+local refused = lacks('ZRANGE', LEASES, '0', '0') or lacks('ZADD', LEASES, '1', 'member') or lacks('ZREM', LEASES, 'member')
+  or lacks('HGET', INFLIGHT, 'field') or lacks('HDEL', INFLIGHT, 'field')
+  or lacks('ZRANGE', DELAYED, '0', '0') or lacks('ZADD', DELAYED, '1', 'member')
+  or lacks('XADD', DEAD, '*', 'field', 'value')
+  or lacks('XADD', EVENTS, '*', 'field', 'value')
+  or lacks('HINCRBY', STATS, 'field', '1')
+  or lacks('HGETALL', ALL_LEASES) or lacks('UNLINK', ALL_LEASES)
+  or lacks('HMGET', ALL_SESSIONS, 'field') or lacks('DEL', ALL_SESSIONS)
+  or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
+  or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(DELAYED, 'zset') or wrong_type(DEAD, 'stream')
+  or wrong_type(EVENTS, 'stream') or wrong_type(STATS, 'hash')
 if refused then
   return refused
 end
@@ -76,8 +83,9 @@ local function give_back_job(user, job, place, counts)
   local request = read_job(job.payload, settings, 0)
   local ref = request and request.ref or ''
   local letter = { reason = 'poison', detail = 'processes ended ' .. digits(job.recoveries) .. ' times while they worked on it' }
-  bury(STREAMS, settings.eventsKeepMs, job, user, ref, letter)
-  write_failed(user, job, ref, letter, settings.failedTtlMs)
+  local letters = dead_letters()
+  letters.bury(STREAMS, settings.eventsKeepMs, job, user, ref, letter)
+  letters.write_failed(user, job, ref, letter, settings.failedTtlMs)
 end
 
 local given_back, more = 0, 0
@@ -98,7 +106,7 @@ local function give_back(lease, how)
       give_back_job(user, job, place, how == 'over' or (how == 'dead' and job.slot_us <= now_us))
       place = job.recoveries >= 2 and place + 1 or place
     else
-      bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), flat[i + 1])
+      dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), flat[i + 1])
     end
     if redis.call('HGET', INFLIGHT, user) == lease then
       redis.call('HDEL', INFLIGHT, user)

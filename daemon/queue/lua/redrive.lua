@@ -1,4 +1,4 @@
--- step flags= needs=rights,common
+-- step flags= needs=rights,common,entries
 --[[
 redrive.lua - dead letters become jobs again.
 
@@ -8,11 +8,17 @@ Caller   daemon/ctl
 ]]
 local DEAD, DELAYED, STATS = unpack(KEYS)
 
-local refused = missing_right({
-  [DEAD] = { 'XRANGE', 'XDEL' }, [DELAYED] = { 'ZADD' }, [STATS] = { 'HINCRBY' },
-}) or wrong_type({ [DEAD] = 'stream', [DELAYED] = 'zset', [STATS] = 'hash' })
+local refused = lacks('XRANGE', DEAD, '-', '+') or lacks('XDEL', DEAD, '1-1')
+  or lacks('ZADD', DELAYED, '1', 'member')
+  or lacks('HINCRBY', STATS, 'field', '1')
+  or wrong_type(DEAD, 'stream') or wrong_type(DELAYED, 'zset') or wrong_type(STATS, 'hash')
 if refused then
   return refused
+end
+
+local function padded_key(key)
+  local letter, number = string.match(key, '^(r?)0*(%d+)$')
+  return letter .. string.rep('0', 16 - #letter - #number) .. number
 end
 
 local function redrive(id)

@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common
+-- step flags=allow-oom needs=rights,common,entries
 --[[
 remove.lua - dead letters that nobody wants any more.
 
@@ -6,9 +6,9 @@ KEYS  1 dead  2 stats   ARGV  1 prefix  2... IDs of letters, at most 256
 Returns  {nowMs, letters removed}
 Caller   daemon/ctl
 ]]
-local refused = missing_right({
-  [KEYS[1]] = { 'XDEL' }, [KEYS[2]] = { 'HINCRBY' },
-}) or wrong_type({ [KEYS[1]] = 'stream', [KEYS[2]] = 'hash' })
+local refused = lacks('XDEL', KEYS[1], '1-1')
+  or lacks('HINCRBY', KEYS[2], 'field', '1')
+  or wrong_type(KEYS[1], 'stream') or wrong_type(KEYS[2], 'hash')
 if refused then
   return refused
 end

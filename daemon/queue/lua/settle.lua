@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,pace,pace_headers,pace_learn,holds
+-- step flags=allow-oom needs=rights,common,(dead_letters),pace,(pace_headers),(pace_learn),(pace_learned),limiter,(hold_rules),holds,(settle_holds),(settle_others)
 --[[
 settle.lua - record what became of jobs in hand, and take them out of their leases.
 
@@ -30,11 +30,7 @@ local settings = cjson.decode(ARGV[3])
 local STREAMS = { events = EVENTS, dead = DEAD }
 
 local SETTLED_TTL_MS = 3600000
-local LATE_MAX_AGE_MS = 1800000
 local LIFE_SLACK_MS = 300000
-local MAX_DELAY_MS = 600000
-local OUTAGE_ROW, OUTAGE_JOBS = 5, 3
-local UNKNOWN_ROW = 20
 
 local function lease_key(name)
   return PREFIX .. ':lease:' .. name
@@ -46,22 +42,38 @@ local holds, limiter, row, last_ok, settled_before
 local function read_first()
   settled_before = tonumber(call('GET', SETTLED) or '') or 0
   holds = load_holds(HOLDS)
+  pace_learned()
   limiter, row, last_ok = load_pace(LIMITER, 'row', 'lastOkMs')
 end
 
+local ALL_LEASES, ALL_SESSIONS = lease_key('*'), session_key('*')
+
 local function why_unread()
-  return missing_right({ [SETTLED] = { 'GET' }, [HOLDS] = { 'HGETALL' }, [LIMITER] = { 'HMGET' } })
-    or wrong_type({ [SETTLED] = 'string', [HOLDS] = 'hash', [LIMITER] = 'hash' })
+  return lacks('GET', SETTLED)
+    or lacks('HGETALL', HOLDS)
+    or lacks('HMGET', LIMITER, 'field')
+    or wrong_type(SETTLED, 'string') or wrong_type(HOLDS, 'hash') or wrong_type(LIMITER, 'hash')
 end
 
-local refused = missing_right({
-  [LEASES] = { 'ZREM' }, [INFLIGHT] = { 'HMGET', 'HDEL' }, [DELAYED] = { 'ZADD' },
-  [LIMITER] = { 'HEXISTS', 'HINCRBY', 'HSETNX', 'HSET', 'HDEL' }, [HOLDS] = { 'HSET', 'HDEL' },
-  [EVENTS] = { 'XADD' }, [DEAD] = { 'XADD' }, [STATS] = { 'HINCRBY', 'HSET' }, [SETTLED] = { 'SET' },
-  [lease_key('*')] = { 'HMGET', 'HEXISTS', 'EXISTS', 'HDEL' },
-  [session_key('*')] = { 'HMGET', 'DEL', 'HSET', 'PEXPIRE', 'PEXPIREAT' },
-}) or refusal_of(read_first, why_unread) or wrong_type({ [LEASES] = 'zset', [INFLIGHT] = 'hash', [DELAYED] = 'zset',
-  [EVENTS] = 'stream', [DEAD] = 'stream', [STATS] = 'hash' })
+local refused = lacks('ZREM', LEASES, 'member')
+  or lacks('HMGET', INFLIGHT, 'field') or lacks('HDEL', INFLIGHT, 'field')
+  or lacks('ZADD', DELAYED, '1', 'member')
+  or lacks('HEXISTS', LIMITER, 'field') or lacks('HINCRBY', LIMITER, 'field', '1')
+  or lacks('HSETNX', LIMITER, 'field', 'value') or lacks('HSET', LIMITER, 'field', 'value')
+  or lacks('HDEL', LIMITER, 'field')
+  or lacks('HSET', HOLDS, 'field', 'value') or lacks('HDEL', HOLDS, 'field')
+  or lacks('XADD', EVENTS, '*', 'field', 'value')
+  or lacks('XADD', DEAD, '*', 'field', 'value')
+  or lacks('HINCRBY', STATS, 'field', '1') or lacks('HSET', STATS, 'field', 'value')
+  or lacks('SET', SETTLED, 'value')
+  or lacks('HMGET', ALL_LEASES, 'field') or lacks('HEXISTS', ALL_LEASES, 'field') or lacks('EXISTS', ALL_LEASES)
+  or lacks('HDEL', ALL_LEASES, 'field')
+  or lacks('HMGET', ALL_SESSIONS, 'field') or lacks('DEL', ALL_SESSIONS)
+  or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
+  or lacks('PEXPIREAT', ALL_SESSIONS, '1')
+  or refusal_of(read_first, why_unread)
+  or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(DELAYED, 'zset')
+  or wrong_type(EVENTS, 'stream') or wrong_type(DEAD, 'stream') or wrong_type(STATS, 'hash')
 if refused then
   return refused
 end
@@ -87,84 +99,6 @@ do
   end
 end
 
-local function remember_failure(job_key)
-  memory.failures = memory.failures + 1
-  for _, known in ipairs(memory.jobs) do
-    if known == job_key then
-      return
-    end
-  end
-  if #memory.jobs < OUTAGE_JOBS then
-    memory.jobs[#memory.jobs + 1] = job_key
-  end
-end
-
-local function clear_row()
-  memory.failures, memory.jobs = 0, {}
-end
-
-local function raise(cause, detail)
-  if holds[cause] then
-    return
-  end
-  local backoff_ms = settings.holdBackoffMinMs
-  holds[cause] = { since_ms = now_ms, until_ms = 0, next_ms = now_ms + backoff_ms, backoff_ms = backoff_ms, probe = '-',
-    detail = detail }
-  store_hold(HOLDS, cause, holds[cause])
-end
-
-local function lift(cause)
-  holds[cause] = nil
-  redis.call('HDEL', HOLDS, cause)
-end
-
-local function back_off(hold, doubled)
-  if doubled then
-    hold.backoff_ms = math.min(2 * hold.backoff_ms, settings.holdBackoffMaxMs)
-  end
-  hold.next_ms = now_ms + hold.backoff_ms
-end
-
--- What a probe's answer does to each of its holds: only a probe lifts.
-local PROBED = {
-  ok = { outage = 'lift', account = 'lift' },
-  own = { outage = 'lift', account = 'lift' },
-  missing = { outage = 'lift', account = 'lift' },
-  account = { outage = 'lift', account = 'double' },
-  down = { outage = 'double', account = 'wait' },
-  none = { outage = 'now', account = 'now' },
-  throttled = { outage = 'now', account = 'now' },
-}
-
-local function answer_probe(item)
-  for cause, hold in pairs(holds) do
-    if hold.probe == item.lease then
-      local verdict = PROBED[item.signal][hold_kind(cause)]
-      hold.probe = '-'
-      if verdict == 'lift' then
-        lift(cause)
-      else
-        if verdict == 'now' then
-          hold.next_ms = now_ms
-        else
-          back_off(hold, verdict == 'double')
-        end
-        store_hold(HOLDS, cause, hold)
-      end
-    end
-  end
-end
-
-local function count_missing(item)
-  if redis.call('HEXISTS', LIMITER, 'worked:' .. item.keyFp) == 1 then
-    return
-  end
-  if redis.call('HINCRBY', LIMITER, 'missing:' .. item.keyFp, 1) >= UNKNOWN_ROW then
-    raise('unknown_users:' .. item.keyFp, UNKNOWN_ROW .. ' end users in a row are unknown to the API and none was known: '
-      .. 'probably the keys of another project')
-  end
-end
-
 -- At once, since later items of the same call may be missing ones.
 local function note_worked(key_fp)
   if memory.worked[key_fp] then
@@ -176,174 +110,86 @@ local function note_worked(key_fp)
   end
 end
 
-local function feed_holds(item, job_key)
-  local signal = item.signal
-  if signal == 'ok' or signal == 'own' or signal == 'missing' or signal == 'account' then
-    clear_row()
-  end
-  if signal == 'ok' then
-    memory.last_ok_ms = now_ms
-    note_worked(item.keyFp)
-  end
-  answer_probe(item)
-  if signal == 'down' then
-    remember_failure(job_key)
-    if memory.failures >= OUTAGE_ROW and #memory.jobs >= OUTAGE_JOBS
-      and now_ms - memory.last_ok_ms >= settings.outageQuietMs then
-      raise('outage', item.detail)
-    end
-  elseif signal == 'account' then
-    raise('account:' .. item.keyFp, item.detail)
-  elseif signal == 'missing' then
-    count_missing(item)
-  end
+-- Of its link, Unix ms.
+local function expiry_of(item)
+  return now_ms - (item.ageMs or 0) + math.min(item.lifeMs or 0, (item.linkExpiryMins or 0) * 60000 + LIFE_SLACK_MS)
 end
 
-local function life_of(item)
-  return math.min(item.lifeMs, item.linkExpiryMins * 60000 + LIFE_SLACK_MS)
+local READY_FIELDS = 13
+
+-- Returns how many fields are new. SLOWLOG shows the first 31 words of a command, also of one that a script calls: the
+-- link, a credential, stands behind them, so one field is written four times.
+local function write_fields(how, key, item, expires_at, attempts)
+  return how('HSET', key, 'status', 'ready', 'status', 'ready', 'status', 'ready', 'status', 'ready',
+    'endUserId', item.endUserId, 'sessionId', item.sessionId or '', 'createdAt', item.createdAt or '',
+    'expiresAt', item.expiresAt or '', 'expiresAtMs', expires_at, 'redirectUrl', item.redirectUrl or '',
+    'linkExpiryMins', shared_digits[item.linkExpiryMins or 0], 'ref', item.ref or '', 'attempts', attempts,
+    'requestId', item.requestId or '', 'updatedAtMs', shared_digits[now_ms], 'authFlowUrl', item.authFlowUrl or '')
 end
 
+-- Most users have nothing there: that it was so is known by the fields that are new. What was there goes whole.
 local function write_ready(item, expires_at, attempts)
   local key = session_key(item.endUserId)
-  redis.call('DEL', key)
-  -- SLOWLOG shows the first 31 words of a command, also of one that a script calls: the link, a credential, stands
-  -- behind them, so one field is written four times.
-  redis.call('HSET', key, 'status', 'ready', 'status', 'ready', 'status', 'ready', 'status', 'ready',
-    'endUserId', item.endUserId, 'sessionId', item.sessionId, 'createdAt', item.createdAt, 'expiresAt', item.expiresAt,
-    'expiresAtMs', expires_at, 'redirectUrl', item.redirectUrl, 'linkExpiryMins', shared_digits[item.linkExpiryMins],
-    'ref', item.ref, 'attempts', attempts, 'requestId', item.requestId, 'updatedAtMs', shared_digits[now_ms],
-    'authFlowUrl', item.authFlowUrl)
-  redis.call('PEXPIREAT', key, expires_at)
+  if write_fields(pcall_redis, key, item, expires_at, attempts) ~= READY_FIELDS then
+    call('DEL', key)
+    write_fields(call, key, item, expires_at, attempts)
+  end
+  call('PEXPIREAT', key, expires_at)
 end
 
 -- Users whose jobs this call has settled -> lease: their entries in leases and index are cleared at its end.
 local settled_in = {}
 
-local function is_in_flight(user)
-  local holder = holder_of(call('HMGET', INFLIGHT, user)[1], user)
-  return holder ~= nil and settled_in[user] ~= holder
+-- What an outcome other than a link needs, made when the first of them comes.
+local others
+
+local function others_of()
+  others = others or settle_others({ settings = settings, holds = holds, inflight = INFLIGHT, delayed = DELAYED,
+    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready })
+  return others
 end
 
--- Somebody else has the job. A link that came late is kept if its user has none and is nobody's.
-local function settle_fenced(item)
-  count('fenced')
-  local expires_ms = now_ms - item.ageMs + life_of(item)
-  if item.kind == 'created' and item.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
-    and not valid_link(item.endUserId) and not is_in_flight(item.endUserId) then
-    write_ready(item, digits(expires_ms), '1')
-    count('late')
+local function settle_created(job, item)
+  local expires_ms = expiry_of(item)
+  if expires_ms <= now_ms then
+    return others_of().settle(job, item, 'retry')   -- it waited too long for this settle
   end
-end
-
-local function put_off(job, delay_ms)
-  redis.call('ZADD', DELAYED, digits(now_ms + clamp(delay_ms, 0, MAX_DELAY_MS)), to_record(job, 0))
-end
-
--- A probe that finds the API still down: no job's fault, or the few jobs of a short line would be used up by it.
-local function is_vain_probe(item)
-  if item.signal == 'down' then
-    for _, hold in pairs(holds) do
-      if hold.probe == item.lease then
-        return true
-      end
-    end
-  end
-  return false
-end
-
-local function retry(job, item)
   count('attempts')
-  count('retried')
-  if not is_vain_probe(item) then
-    job.attempts = job.attempts + 1
-  end
-  put_off(job, item.delayMs)
+  count('ready')
+  local expires_at, attempts = digits(expires_ms), shared_digits[job.attempts + 1]
+  write_ready(item, expires_at, attempts)
+  memory.last_ready_ms = now_ms
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', shown_key(job.key), 'endUserId', item.endUserId,
+    'ref', item.ref or '', 'sessionId', item.sessionId or '', 'expiresAtMs', expires_at, 'attempts', attempts)
 end
-
-local function finish(job, item)
-  count('attempts')
-  job.attempts = job.attempts + 1
-  local letter = { reason = item.kind, detail = item.detail, http_status = digits(item.httpStatus),
-    error_code = item.errorCode, request_id = item.requestId }
-  bury(STREAMS, settings.eventsKeepMs, job, item.endUserId, item.ref, letter)
-  write_failed(item.endUserId, job, item.ref, letter, settings.failedTtlMs)
-end
-
--- One function a kind of outcome: writes the job's new place.
-local SETTLE = {
-  created = function(job, item)
-    local expires_ms = now_ms - item.ageMs + life_of(item)
-    if expires_ms <= now_ms then
-      return retry(job, item)   -- it waited too long for this settle
-    end
-    count('attempts')
-    count('ready')
-    local expires_at, attempts = digits(expires_ms), shared_digits[job.attempts + 1]
-    write_ready(item, expires_at, attempts)
-    memory.last_ready_ms = now_ms
-    write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', shown_key(job.key), 'endUserId', item.endUserId,
-      'ref', item.ref, 'sessionId', item.sessionId, 'expiresAtMs', expires_at, 'attempts', attempts)
-  end,
-  retry = retry,
-  throttled = function(job, item)
-    count('throttled')
-    put_off(job, item.delayMs)
-  end,
-  account_error = function(job, item)
-    put_off(job, item.delayMs)
-  end,
-  unsent = function(job, item)
-    count('unsent')
-    put_off(job, item.delayMs)
-  end,
-  returned = function(job)
-    count('returned')
-    put_off(job, 0)
-  end,
-  rejected = finish,
-  gave_up = finish,
-}
-
--- What is absent is empty.
-local FILLED = { __index = { lease = '', endUserId = '', keyFp = '', sessionId = '', authFlowUrl = '', createdAt = '',
-  expiresAt = '', requestId = '', errorCode = '', detail = '', redirectUrl = '', ref = '', kind = '', signal = '',
-  ageMs = 0, delayMs = 0, retryAfterMs = 0, resetMs = 0, lifeMs = 0, httpStatus = 0, linkExpiryMins = 0 } }
 
 local HUGE = 1e15
 
 --[[
-Fills what is absent. Raises or returns false if the item would fail half way. Lua itself proves the types:
-only numbers compare with a number, only texts with a text; that costs a fifth of asking for each type.
+Raises, or returns false, if the item would fail half way. Lua itself proves the types: only numbers compare with a number,
+only texts with a text; that costs a fifth of asking for each type. What is absent is empty; a lease and a user never are.
 ]]
-local function complete(item)
-  setmetatable(item, FILLED)
-  local _ = item.lease < '' or item.endUserId < '' or item.keyFp < '' or item.sessionId < '' or item.authFlowUrl < ''
-    or item.createdAt < '' or item.expiresAt < '' or item.requestId < '' or item.errorCode < '' or item.detail < ''
-    or item.redirectUrl < '' or item.ref < ''
-  return item.ageMs < HUGE and item.delayMs < HUGE and item.retryAfterMs < HUGE and item.resetMs < HUGE
-    and item.lifeMs < HUGE and item.httpStatus < HUGE and item.linkExpiryMins < HUGE
-    and SETTLE[item.kind] and PROBED[item.signal]
+local function is_sound(item)
+  local _ = item.lease < '' or item.endUserId < '' or (item.keyFp or '') < '' or (item.sessionId or '') < ''
+    or (item.authFlowUrl or '') < '' or (item.createdAt or '') < '' or (item.expiresAt or '') < ''
+    or (item.requestId or '') < '' or (item.redirectUrl or '') < '' or (item.ref or '') < ''
+  return (item.ageMs or 0) < HUGE and (item.retryAfterMs or 0) < HUGE and (item.resetMs or 0) < HUGE
+    and (item.lifeMs or 0) < HUGE and (item.linkExpiryMins or 0) < HUGE
+    and (item.kind == 'created' and item.signal == 'ok' or others_of().is_sound(item))
 end
 
---[[
-The item, or what stands for it if it is unsound: to refuse the call would refuse all of it at every repetition.
-Its job is buried, for a person to see; if not even its place can be read, it is left to the reaper as a stray.
-]]
-local function sound(item, i)
-  local fine, is_sound = pcall(complete, item)
-  if fine and is_sound then
-    return item
+-- Every item, or what stands for it if it is unsound: to refuse the call would refuse all of it at every repetition. Its
+-- job is buried, for a person to see; if not even its place can be read, it is left to the reaper as a stray.
+local function sound_items(list)
+  local sound = {}
+  for i, item in ipairs(list) do
+    local fine, is_fine = pcall(is_sound, item)
+    sound[#sound + 1] = fine and is_fine and item or others_of().stands_for(item, i)
   end
-  if type(item) == 'table' and type(item.lease) == 'string' and type(item.endUserId) == 'string' then
-    return setmetatable({ lease = item.lease, endUserId = item.endUserId, kind = 'gave_up', signal = 'none',
-      detail = 'item ' .. i .. ' of a settle was unsound: a fault of authlinkd' }, FILLED)
-  end
+  return sound
 end
 
-local items = {}
-for i, item in ipairs(cjson.decode(ARGV[4]).items) do
-  items[#items + 1] = sound(item, i)
-end
+local items = sound_items(cjson.decode(ARGV[4]).items)
 
 -- The records of all items, read lease by lease: lease -> user -> record. A record is taken once.
 local function read_records()
@@ -365,27 +211,49 @@ end
 local records = read_records()
 local fenced, learned, settled = {}, {}, {}
 
-local function settle_one(item)
-  local record = records[item.lease][item.endUserId]
-  if not record then
-    fenced[#fenced + 1] = item.endUserId
-    settle_fenced(item)
+local feed_holds   -- of settle_holds.lua
+
+-- What the holds learn of this answer. While there are none, a link only tells that the API works.
+local function tell_holds(item, job_key)
+  if item.signal == 'ok' and next(holds) == nil then
+    if memory.failures > 0 then
+      memory.failures, memory.jobs = 0, {}
+    end
+    memory.last_ok_ms = now_ms
+    note_worked(item.keyFp or '')
     return
   end
-  records[item.lease][item.endUserId] = nil
+  feed_holds = feed_holds or settle_holds({ settings = settings, holds = holds, memory = memory, key = HOLDS,
+    limiter = LIMITER, note_worked = note_worked })
+  feed_holds(item, job_key)
+end
+
+local function settle_one(item)
+  local user, lease = item.endUserId, item.lease
+  local record = records[lease][user]
+  if not record then
+    fenced[#fenced + 1] = user
+    others_of().settle_fenced(item)
+    return
+  end
+  records[lease][user] = nil
   settled[#settled + 1] = item
-  settled_in[item.endUserId] = item.lease
+  settled_in[user] = lease
   local job = from_record(record)
   if not job then
-    bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
+    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
     return
   end
-  SETTLE[item.kind](job, item)
+  if item.kind == 'created' then
+    settle_created(job, item)
+  else
+    others_of().settle(job, item, item.kind)
+  end
   if item.accepted ~= nil then
     item.slotUs = job.slot_us
     learned[#learned + 1] = item
   end
-  feed_holds(item, job.key)
+  tell_holds(item, job.key)
 end
 
 -- The old places: leases, the index, and leases that are empty now.

@@ -1,4 +1,4 @@
--- step flags=no-writes needs=rights,common,holds
+-- step flags=no-writes needs=rights,common,(hold_rules),holds
 --[[
 survey.lua - what the fleet looks like, for metrics: lengths, ages, counters, holds, pace, memory; one atomic read.
 
@@ -16,11 +16,16 @@ Caller   daemon/queue/survey.c
 local QUEUE, DELAYED, LEASES, INFLIGHT, DEAD, STATS, HOLDS, LIMITER = unpack(KEYS)
 local key_fp = ARGV[2]
 
-local refused = missing_right({
-  [QUEUE] = { 'LLEN', 'LRANGE', 'INFO' }, [DELAYED] = { 'ZCARD', 'ZRANGE' }, [LEASES] = { 'ZCARD' }, [INFLIGHT] = { 'HLEN' },
-  [DEAD] = { 'XLEN' }, [STATS] = { 'HGETALL' }, [HOLDS] = { 'HGETALL' }, [LIMITER] = { 'HMGET' },
-}) or wrong_type({ [QUEUE] = 'list', [DELAYED] = 'zset', [LEASES] = 'zset', [INFLIGHT] = 'hash', [DEAD] = 'stream',
-  [STATS] = 'hash', [HOLDS] = 'hash', [LIMITER] = 'hash' })
+local refused = lacks('LLEN', QUEUE) or lacks('LRANGE', QUEUE, '0', '0') or lacks('INFO', QUEUE)
+  or lacks('ZCARD', DELAYED) or lacks('ZRANGE', DELAYED, '0', '0')
+  or lacks('ZCARD', LEASES)
+  or lacks('HLEN', INFLIGHT)
+  or lacks('XLEN', DEAD)
+  or lacks('HGETALL', STATS)
+  or lacks('HGETALL', HOLDS)
+  or lacks('HMGET', LIMITER, 'field')
+  or wrong_type(QUEUE, 'list') or wrong_type(DELAYED, 'zset') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash')
+  or wrong_type(DEAD, 'stream') or wrong_type(STATS, 'hash') or wrong_type(HOLDS, 'hash') or wrong_type(LIMITER, 'hash')
 if refused then
   return refused
 end

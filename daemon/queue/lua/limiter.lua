@@ -1,0 +1,38 @@
+-- limiter.lua - the pace in its hash, :limiter.
+local stored_line   -- as it stands there
+
+-- The line of slots, and the texts of other fields. Who hands out slots needs nothing of what was learned. The names are
+-- those of pace.FIELDS, written out, for a list of them would have to be made first.
+local function load_line(key, ...)
+  local texts = call('HMGET', key, 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst',
+    'maxPerSec', ...)
+  local state = pace.load_line(texts)
+  stored_line = pace.line_of(state)
+  return state, unpack(texts, #pace.FIELDS)
+end
+
+-- The same with what was learned.
+local function load_pace(key, ...)
+  local texts = call('HMGET', key, 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst',
+    'maxPerSec', 'learned', ...)
+  local state = pace.load(texts)
+  stored_line = pace.line_of(state)
+  return state, unpack(texts, #pace.FIELDS + 1)
+end
+
+-- Writes what has changed, and these other fields.
+local function store_pace(key, state, ...)
+  local fields = pace.fields(state, stored_line)
+  for i = 1, select('#', ...) do
+    fields[#fields + 1] = select(i, ...)
+  end
+  if #fields > 0 then
+    call('HSET', key, unpack(fields))
+  end
+end
+
+-- "perSec burst maxPerSec pace": what the fleet goes by now.
+local function rate_reply(state)
+  local exact = pace.exact
+  return table.concat({ exact(state.per_sec), exact(state.burst), exact(state.max_per_sec), exact(state.pace) }, ' ')
+end

@@ -34,7 +34,8 @@ struct worker {
     struct timing timing;
     int64_t request_timeout_us;
     uint32_t max_in_flight;
-    int64_t latency_us; /* mean; 0: not known yet */
+    int64_t latency_us;     /* mean; 0: not known yet */
+    uint32_t begun_of_turn; /* requests, since the loop turned while some were due */
     bool is_draining;
     bool is_drained;
     struct worker_callbacks callbacks;
@@ -96,6 +97,7 @@ static void send_job(struct worker *worker, struct job *job, int64_t now_us)
     const char *obstacle = find_obstacle(worker, job, now_us);
 
     if (obstacle == NULL) {
+        worker->begun_of_turn++;
         enum result result = conductor_send(worker->conductor, job, now_us);
         if (result != RESULT_OK) {
             obstacle = "it could not be sent";
@@ -108,17 +110,23 @@ static void send_job(struct worker *worker, struct job *job, int64_t now_us)
 
 /*
  * What send_job() is given next: what was missed, for it goes back, then what is due. With all
- * requests under way that waits for one to end, or to be missed.
+ * requests under way that waits for one to end, or to be missed; after some it waits for the next
+ * turn of the loop.
  */
 static enum result take_next(struct worker *worker, int64_t now_us, struct job **ret_job,
                              int64_t *reterr_wait_us)
 {
     int64_t grace_us = worker->timing.slot_grace_ms * US_PER_MS;
+    uint32_t in_flight = conductor_in_flight(worker->conductor);
     enum result result =
         pacer_take_missed(worker->pacer, now_us - grace_us, ret_job, reterr_wait_us);
 
-    if (result != RESULT_LATER || conductor_in_flight(worker->conductor) >= worker->max_in_flight)
+    if (result != RESULT_LATER || in_flight >= worker->max_in_flight)
         return result;
+    if (concurrency_may_begin(worker->max_in_flight, in_flight, worker->begun_of_turn) == 0) {
+        *reterr_wait_us = 0;
+        return RESULT_LATER;
+    }
     return pacer_take_due(worker->pacer, now_us, ret_job, reterr_wait_us);
 }
 
@@ -133,15 +141,20 @@ static void send_due(struct worker *worker)
         send_job(worker, job, now_us);
     if (result == RESULT_LATER)
         timer_arm(worker->slot_timer, wait_us);
+    else
+        worker->begun_of_turn = 0;
     tell_room(worker);
     check_drained(worker);
 }
 
 static void on_slot(evutil_socket_t fd, short what, void *user)
 {
+    struct worker *worker = user;
+
     (void)fd;
     (void)what;
-    send_due(user);
+    worker->begun_of_turn = 0;
+    send_due(worker);
 }
 
 static void on_jobs(struct job *list, void *user)

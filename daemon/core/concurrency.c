@@ -35,3 +35,11 @@ uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t h
     int64_t room = (int64_t)max_in_flight + ending - in_flight - held;
     return room < 0 ? 0 : room > UINT32_MAX ? UINT32_MAX : (uint32_t)room;
 }
+
+uint32_t concurrency_may_begin(uint32_t max_in_flight, uint32_t in_flight, uint32_t begun)
+{
+    uint32_t of_turn = begun < CONCURRENCY_BEGUN_A_TURN ? CONCURRENCY_BEGUN_A_TURN - begun : 0;
+    uint32_t of_all = in_flight < max_in_flight ? max_in_flight - in_flight : 0;
+
+    return of_turn < of_all ? of_turn : of_all;
+}

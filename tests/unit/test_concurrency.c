@@ -36,6 +36,18 @@ START_TEST(first_latency_is_taken_whole_and_later_ones_by_an_eighth)
 }
 END_TEST
 
+START_TEST(few_requests_begin_in_one_turn_and_none_beyond_the_cap)
+{
+    ck_assert_uint_eq(concurrency_may_begin(64, 0, 0), CONCURRENCY_BEGUN_A_TURN);
+    ck_assert_uint_eq(concurrency_may_begin(64, 3, 3), CONCURRENCY_BEGUN_A_TURN - 3);
+    ck_assert_uint_eq(concurrency_may_begin(64, 62, 3), 2);
+    ck_assert_uint_eq(concurrency_may_begin(64, 20, CONCURRENCY_BEGUN_A_TURN), 0);
+    ck_assert_uint_eq(concurrency_may_begin(64, 20, CONCURRENCY_BEGUN_A_TURN + 1), 0);
+    ck_assert_uint_eq(concurrency_may_begin(64, 64, 0), 0);
+    ck_assert_uint_eq(concurrency_may_begin(64, 65, 0), 0); /* a reload lowered the cap */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("concurrency");
@@ -43,6 +55,7 @@ int main(void)
 
     tcase_add_loop_test(tcase, room_follows_littles_law, 0, sizeof rooms / sizeof rooms[0]);
     tcase_add_test(tcase, first_latency_is_taken_whole_and_later_ones_by_an_eighth);
+    tcase_add_test(tcase, few_requests_begin_in_one_turn_and_none_beyond_the_cap);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

@@ -1,7 +1,7 @@
 /*
  * flat_json.h - a scanner for JSON objects without nesting.
  *
- * The same language as in jobs.lua, which must change together with this. It is
+ * The same language as in job_object.lua, which must change together with this. It is
  * stricter than cJSON and than Lua's cjson, and neither of them agrees with the other:
  * so both readers of jobs scan the object themselves.
  *

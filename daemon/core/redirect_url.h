@@ -1,7 +1,7 @@
 /*
  * redirect_url.h - where the API sends the end user's browser after the login.
  *
- * The same rules as in jobs.lua, which must change together with this.
+ * The same rules as in job_object.lua, which must change together with this.
  *
  * Sources  Bounds: design.md section 2.
  */

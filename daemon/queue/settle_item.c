@@ -6,77 +6,74 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A dozen a job: not by a format, which would take a tenth of all that the daemon does. */
-static void write_name(struct buffer *json, const char *name)
+/* Two dozen a job: not by a format, which would take a tenth of all that the daemon does. */
+static void write_text(struct buffer *json, const char *text)
 {
-    buffer_append(json, ",\"", 2);
-    buffer_append_str(json, name);
-    buffer_append(json, "\":", 2);
-}
-
-/* Absent means empty: what says nothing is left out. */
-static void write_text(struct buffer *json, const char *name, const char *text)
-{
-    if (text[0] == '\0')
-        return;
-    write_name(json, name);
+    buffer_append_char(json, ',');
     buffer_append_json_string(json, text, strlen(text));
 }
 
-static void write_number(struct buffer *json, const char *name, int64_t number)
+static void write_number(struct buffer *json, int64_t number)
 {
     if (number == 0)
+        buffer_append(json, ",0", 2);
+    else
+        buffer_append_format(json, ",%" PRId64, number);
+}
+
+static const char *accepted_word(const struct outcome *outcome)
+{
+    if (!outcome->is_told_to_pace)
+        return ",null";
+    return outcome->is_accepted ? ",true" : ",false";
+}
+
+/* sessionId, authFlowUrl, createdAt, expiresAt */
+static void write_session(struct buffer *json, const struct outcome *outcome)
+{
+    const struct session *session = &outcome->answer.session;
+
+    if (outcome->kind != OUTCOME_CREATED) {
+        buffer_append_str(json, ",\"\",\"\",\"\",\"\"");
         return;
-    write_name(json, name);
-    buffer_append_format(json, "%" PRId64, number);
-}
-
-static void write_answer(struct buffer *json, const struct outcome *outcome)
-{
-    const struct answer *answer = &outcome->answer;
-
-    write_number(json, "httpStatus", answer->http_status);
-    write_text(json, "errorCode", answer->error_code);
-    write_text(json, "requestId", answer->request_id);
-    write_text(json, "detail", answer->detail);
-    if (outcome->is_told_to_pace)
-        buffer_append_str(json,
-                          outcome->is_accepted ? ",\"accepted\":true" : ",\"accepted\":false");
-}
-
-static void write_session(struct buffer *json, const struct session *session)
-{
-    write_text(json, "sessionId", session->id);
-    write_text(json, "authFlowUrl", session->auth_flow_url);
-    write_text(json, "createdAt", session->created_at);
-    write_text(json, "expiresAt", session->expires_at);
-    write_number(json, "lifeMs", session->life_ms);
+    }
+    write_text(json, session->id);
+    write_text(json, session->auth_flow_url);
+    write_text(json, session->created_at);
+    write_text(json, session->expires_at);
 }
 
 enum result settle_item_write(struct buffer *json, const struct server *server,
                               const struct job *job, const struct outcome *outcome, int64_t now_us)
 {
+    const struct answer *answer = &outcome->answer;
     char lease[LEASE_NAME_MAX + 1];
     size_t start = json->len;
+    int64_t age_ms = outcome->began_us > 0 ? (now_us - outcome->began_us) / US_PER_MS : 0;
+    bool is_created = outcome->kind == OUTCOME_CREATED;
 
     server_lease_name(server, job->lease_seq, lease);
-    buffer_append_format(json, "{\"kind\":\"%s\",\"signal\":\"%s\"",
-                         outcome_kind_name(outcome->kind), outcome_signal_name(outcome->signal));
-    write_text(json, "lease", lease);
-    write_text(json, "endUserId", job->end_user_id);
-    write_text(json, "keyFp", outcome->key_fp);
-    if (outcome->began_us > 0)
-        write_number(json, "ageMs", (now_us - outcome->began_us) / US_PER_MS);
-    write_number(json, "delayMs", outcome->delay_ms);
-    write_number(json, "retryAfterMs", outcome->retry_after_ms);
-    write_number(json, "resetMs", outcome->quota_reset_ms);
-    write_answer(json, outcome);
-    if (outcome->kind == OUTCOME_CREATED)
-        write_session(json, &outcome->answer.session);
-    write_text(json, "redirectUrl", job->redirect_url);
-    write_number(json, "linkExpiryMins", job->link_expiry_mins);
-    write_text(json, "ref", job->ref);
-    buffer_append_char(json, '}');
+    buffer_append_char(json, '[');
+    buffer_append_json_string(json, lease, strlen(lease));
+    write_text(json, job->end_user_id);
+    write_text(json, outcome_kind_name(outcome->kind));
+    write_text(json, outcome_signal_name(outcome->signal));
+    write_text(json, outcome->key_fp);
+    buffer_append_str(json, accepted_word(outcome));
+    write_number(json, age_ms);
+    write_number(json, outcome->retry_after_ms);
+    write_number(json, outcome->quota_reset_ms);
+    write_number(json, is_created ? answer->session.life_ms : 0);
+    write_number(json, job->link_expiry_mins);
+    write_session(json, outcome);
+    write_text(json, answer->request_id);
+    write_text(json, job->redirect_url);
+    write_text(json, job->ref);
+    write_number(json, outcome->delay_ms);
+    write_number(json, answer->http_status);
+    write_text(json, answer->error_code);
+    write_text(json, answer->detail);
+    buffer_append_char(json, ']');
     if (!json->failed)
         return RESULT_OK;
     json->len = start;

@@ -88,49 +88,46 @@ void take(const char *payload, const char *lease)
     ck_assert_uint_eq(claimed_count(CLAIM(.lease = lease, .want = 1)), 1);
 }
 
-static void append_text(struct buffer *json, const char *name, const char *value)
+static void append_text(struct buffer *json, const char *value)
 {
-    if (value == NULL)
-        return;
-    buffer_append_format(json, ",\"%s\":", name);
-    buffer_append_json_string(json, value, strlen(value));
+    buffer_append_char(json, ',');
+    buffer_append_json_string(json, or_else(value, ""), strlen(or_else(value, "")));
 }
 
-static void append_number(struct buffer *json, const char *name, int64_t value)
+static void append_number(struct buffer *json, int64_t value)
 {
-    if (value != 0)
-        buffer_append_format(json, ",\"%s\":%" PRId64, name, value);
+    buffer_append_format(json, ",%" PRId64, value);
 }
 
 static void append_item(struct buffer *json, const struct item *item)
 {
-    buffer_append_str(json, "{\"lease\":");
+    static const char *const told[] = {[NOT_TOLD] = "null", [ACCEPTED] = "true", [REFUSED] = "false"};
+
+    buffer_append_char(json, '[');
     const char *lease = or_else(item->lease, LEASE);
     buffer_append_json_string(json, lease, strlen(lease));
-    append_text(json, "endUserId", item->user);
-    append_text(json, "kind", item->kind);
-    append_text(json, "signal", or_else(item->signal, "none"));
-    append_text(json, "keyFp", or_else(item->key_fp, KEY_FP));
-    append_number(json, "ageMs", item->age_ms);
-    append_number(json, "delayMs", item->delay_ms);
-    append_number(json, "retryAfterMs", item->retry_after_ms);
-    append_number(json, "resetMs", item->quota_reset_ms);
-    append_number(json, "lifeMs", item->life_ms != 0 ? item->life_ms : 1800000);
-    if (item->told != NOT_TOLD)
-        buffer_append_format(json, ",\"accepted\":%s", item->told == ACCEPTED ? "true" : "false");
-    append_text(json, "sessionId", item->session_id);
-    append_text(json, "authFlowUrl", item->auth_flow_url);
-    append_text(json, "createdAt", "2026-01-01T00:00:00.000Z");
-    append_text(json, "expiresAt", "2026-01-01T00:30:00.000Z");
-    append_text(json, "requestId", item->request_id);
-    append_number(json, "httpStatus", item->http_status);
-    append_text(json, "errorCode", item->error_code);
-    append_text(json, "detail", item->detail);
-    append_text(json, "redirectUrl", item->redirect_url);
-    append_number(json, "linkExpiryMins",
-                  item->link_expiry_mins != 0 ? item->link_expiry_mins : 30);
-    append_text(json, "ref", item->ref);
-    buffer_append_char(json, '}');
+    append_text(json, item->user);
+    append_text(json, item->kind);
+    append_text(json, or_else(item->signal, "none"));
+    append_text(json, or_else(item->key_fp, KEY_FP));
+    buffer_append_format(json, ",%s", told[item->told]);
+    append_number(json, item->age_ms);
+    append_number(json, item->retry_after_ms);
+    append_number(json, item->quota_reset_ms);
+    append_number(json, item->life_ms != 0 ? item->life_ms : 1800000);
+    append_number(json, item->link_expiry_mins != 0 ? item->link_expiry_mins : 30);
+    append_text(json, item->session_id);
+    append_text(json, item->auth_flow_url);
+    append_text(json, "2026-01-01T00:00:00.000Z");
+    append_text(json, "2026-01-01T00:30:00.000Z");
+    append_text(json, item->request_id);
+    append_text(json, item->redirect_url);
+    append_text(json, item->ref);
+    append_number(json, item->delay_ms);
+    append_number(json, item->http_status);
+    append_text(json, item->error_code);
+    append_text(json, item->detail);
+    buffer_append_char(json, ']');
 }
 
 static redisReply *call_settle(const char *boot, const char *settings, int64_t number,

@@ -349,7 +349,9 @@ START_TEST(an_unsound_settle_is_refused_whole)
 }
 END_TEST
 
-#define PLACE "\"lease\":\"" LEASE "\",\"endUserId\":\"u\""
+#define PLACE "[\"" LEASE "\",\"u\","
+#define REST  ",1800000,30,\"\",\"\",\"\",\"\",\"\",\"\",\"\",0,0,\"\",\"\"]"
+#define LINK  PLACE "\"created\",\"ok\",\"\","
 
 static const struct {
     const char *item;
@@ -357,12 +359,16 @@ static const struct {
 } unsound_items[] = {
     {"5", 0},
     {"null", 0},
-    {"{\"lease\":[],\"endUserId\":\"u\",\"kind\":\"created\",\"signal\":\"ok\"}", 0},
-    {"{" PLACE ",\"kind\":\"created\"}", 1},
-    {"{" PLACE ",\"kind\":\"lost\",\"signal\":\"ok\"}", 1},
-    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"loud\"}", 1},
-    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"ok\",\"ageMs\":\"5\"}", 1},
-    {"{" PLACE ",\"kind\":\"created\",\"signal\":\"ok\",\"lifeMs\":null}", 1},
+    {"{}", 0},
+    {"[]", 0},
+    {"[[],\"u\",\"created\",\"ok\",\"\",null,0,0,0" REST, 0},
+    {PLACE "\"created\"]", 1},
+    {PLACE "\"lost\",\"ok\",\"\",null,0,0,0" REST, 1},
+    {PLACE "\"created\",\"loud\",\"\",null,0,0,0" REST, 1},
+    {LINK "null,\"5\",0,0" REST, 1},
+    {LINK "null,0,0,null" REST, 1},
+    {LINK "1,0,0,0" REST, 1},
+    {LINK "null,0,0,0,1800000,30]", 1},
 };
 
 START_TEST(an_unsound_item_ends_alone)
@@ -372,8 +378,7 @@ START_TEST(an_unsound_item_ends_alone)
     take("u", LEASE);
     take("v", LEASE_2);
     snprintf(json, sizeof json,
-             "{\"items\":[%s,{\"lease\":\"" LEASE_2
-             "\",\"endUserId\":\"v\",\"kind\":\"returned\",\"signal\":\"none\"}]}",
+             "{\"items\":[%s,[\"" LEASE_2 "\",\"v\",\"returned\",\"none\",\"\",null,0,0,0" REST "]}",
              unsound_items[_i].item);
     ck_assert_int_ne(settle_json(1, json)->type, REDIS_REPLY_ERROR);
     ck_assert_int_eq(number_of(COMMAND("ZCARD", key_of("delayed"))), 1);

@@ -77,7 +77,8 @@ local refused = lacks('LRANGE', QUEUE, '0', '0') or lacks('LTRIM', QUEUE, '0', '
   or lacks('XADD', DEAD, '*', 'field', 'value')
   or lacks('HINCRBY', STATS, 'field', '1')
   or lacks('HSET', META, 'field', 'value')
-  or lacks('HMGET', ALL_SESSIONS, 'field') or lacks('DEL', ALL_SESSIONS)
+  or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
+  or lacks('DEL', ALL_SESSIONS)
   or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
   or refusal_of(read_first, why_unread)
   or wrong_type(LEASE, 'hash') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(EVENTS, 'stream')
@@ -182,28 +183,30 @@ local function new_key()
 end
 
 --[[
-A text of :queue or :delayed, read: its job, unless it should be a record and is none, and what is asked for or why
-not. A table that grows field by field is laid out anew at 1, 2, 4 and 8, so each has all its fields from the start.
+A text of :queue or :delayed, read: a job, and why it cannot be asked for if so; without a key if it should be a record and
+is none. A table that grows field by field is laid out anew at 1, 2, 4 and 8, so it has all its fields from the start.
 ]]
 local function read_element(name, text)
-  local job, request, reason, detail, user, ref
+  local job
   if name == 'queue' then   -- its key comes with its turn
-    job = { key = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text }
+    job = { key = '', attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text, user = false, link_expiry_mins = 0,
+      redirect_url = '', ref = '', force = false, lease = false }
   else
-    job = from_record(text)
+    job = from_record(text) or { payload = text, is_foreign = true }
+    job.record = text
   end
-  if job then
-    request, reason, detail, user, ref = read_job(job.payload, settings, now_ms)
+  if not job.is_foreign then
+    job.is_sound, job.reason, job.detail, job.is_late = read_job(job, settings, now_ms)
   end
-  return { text = text, job = job, request = request, reason = reason, detail = detail, user = user, ref = ref, lease = false }
+  return job
 end
 
 -- Which lease has their users, as the index says. One HMGET: an HGET for each takes more than twice as long.
-local function note_leases(elements)
+local function note_leases(jobs)
   local asked, users = {}, {}
-  for _, element in ipairs(elements) do
-    if element.request then
-      asked[#asked + 1], users[#users + 1] = element, element.request.user
+  for _, job in ipairs(jobs) do
+    if job.is_sound then
+      asked[#asked + 1], users[#users + 1] = job, job.user
     end
   end
   if #users > 0 then
@@ -254,24 +257,24 @@ local function next_element()
   return name, element
 end
 
-local function is_reusable(link, request)
-  if link.redirect_url ~= request.redirect_url then
+local function is_reusable(link, job)
+  if link.redirect_url ~= job.redirect_url then
     return false
   end
-  if request.force then
+  if job.force then
     return math.abs(now_ms - link.updated_ms) < FORCE_QUIET_MS
   end
-  return link.expires_ms - now_ms >= settings.reuseMinShare * request.link_expiry_mins * 60000
+  return link.expires_ms - now_ms >= settings.reuseMinShare * job.link_expiry_mins * 60000
 end
 
 -- The session's ref is that of who asked last: by it an export finds also those whose link was there before.
-local function reuse(job, request, link)
-  if request.ref ~= '' then
-    redis.call('HSET', session_key(request.user), 'ref', request.ref)
+local function reuse(job, link)
+  if job.ref ~= '' then
+    redis.call('HSET', session_key(job.user), 'ref', job.ref)
   end
   count('reused')
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'reused', 'jobKey', shown_key(job.key), 'endUserId', request.user,
-    'ref', request.ref, 'sessionId', link.session_id, 'expiresAtMs', digits(link.expires_ms),
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'reused', 'jobKey', shown_key(job.key), 'endUserId', job.user,
+    'ref', job.ref, 'sessionId', link.session_id, 'expiresAtMs', digits(link.expires_ms),
     'attempts', digits(job.attempts))
 end
 
@@ -284,23 +287,26 @@ local function put_off(job, holder)
   redis.call('ZADD', DELAYED, digits(now_ms + wait_ms), to_record(job, 0))
 end
 
-local function hand_out(job, request)
-  local slot_us, user, n, m = slots[#out / 9 + 1], request.user, #lease_fields, #out
+local function hand_out(job)
+  local slot_us, user, n, m = slots[#out / 9 + 1], job.user, #lease_fields, #out
   lease_fields[n + 1], lease_fields[n + 2] = user, to_record(job, slot_us)
   inflight_fields[n + 1], inflight_fields[n + 2] = user, lease
   mine[user] = true
   out[m + 1], out[m + 2], out[m + 3], out[m + 4] = user, shown_key(job.key), job.attempts, job.recoveries
   out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), math.max(0, math.floor(slot_us - now_us))
-  out[m + 7], out[m + 8], out[m + 9] = request.redirect_url, request.link_expiry_mins, request.ref
-  reply_bytes = reply_bytes + #user + #request.redirect_url + #request.ref + 128
+  out[m + 7], out[m + 8], out[m + 9] = job.redirect_url, job.link_expiry_mins, job.ref
+  reply_bytes = reply_bytes + #user + #job.redirect_url + #job.ref + 128
 end
 
 -- Ends a job that cannot be asked for.
-local function refuse(job, element)
-  local user, ref, letter = element.user, element.ref or '', { reason = element.reason, detail = element.detail }
+local function refuse(job)
+  local user, ref, letter = '', '', { reason = job.reason, detail = job.detail }
   local letters = dead_letters()
-  letters.bury(STREAMS, settings.eventsKeepMs, job, user or '', ref, letter)
-  if user then
+  if job.is_late then
+    user, ref = job.user, job.ref
+  end
+  letters.bury(STREAMS, settings.eventsKeepMs, job, user, ref, letter)
+  if job.is_late then
     letters.write_failed(user, job, ref, letter, settings.failedTtlMs)
   end
 end
@@ -309,46 +315,45 @@ end
 Writes the new place of one element. Returns 'slot' if it got one, 'back' if a delayed one stays delayed,
 else 'done'.
 ]]
-local function place(element)
-  local job, request = element.job, element.request
-  if not job then
-    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), element.text)
+local function place(job)
+  if job.is_foreign then
+    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), job.payload)
     return 'done'
   end
-  job.key = job.key or new_key()
-  if not request then
-    refuse(job, element)
+  job.key = job.key == '' and new_key() or job.key
+  if not job.is_sound then
+    refuse(job)
     return 'done'
   end
-  local link = valid_link(request.user)
-  if link and is_reusable(link, request) then
-    reuse(job, request, link)
+  local link = valid_link(job.user)
+  if link and is_reusable(link, job) then
+    reuse(job, link)
     return 'done'
   end
-  local holder = mine[request.user] and lease or holder_of(element.lease, request.user)
+  local holder = mine[job.user] and lease or holder_of(job.lease, job.user)
   if holder then
     put_off(job, holder)
     return 'back'
   end
-  hand_out(job, request)
+  hand_out(job)
   return 'slot'
 end
 
 local looked, is_delayed_changed = 0, false
 while #out / 9 < #slots and looked < MAX_LOOKED_AT and reply_bytes < MAX_REPLY_BYTES do
-  local name, element = next_element()
+  local name, job = next_element()
   if not name then
     break
   end
   looked = looked + 1
-  local became = place(element)
+  local became = place(job)
   if became == 'slot' then
     turn = turn == 'queue' and 'delayed' or 'queue'
   end
   is_delayed_changed = is_delayed_changed or name == 'delayed' or became == 'back'
   if name == 'delayed' and became ~= 'back' then
     local gone = waiting.delayed.gone
-    gone[#gone + 1] = element.text
+    gone[#gone + 1] = job.record
   end
 end
 

@@ -79,6 +79,15 @@ local function from_record(text)
     first_seen_ms = shared_numbers[first_seen], slot_us = tonumber(slot), payload = payload }
 end
 
+-- What a settle of a link needs of it: job key, attempts, slot.
+local function outline_of(text)
+  local key, attempts, slot = match(text, '^(r?%d+) (%d+) %d+ %d+ (%d+) ')
+  if not key or #key > 31 or #attempts > 9 or #slot > 18 then
+    return nil
+  end
+  return key, shared_numbers[attempts], tonumber(slot)
+end
+
 local function session_key(user)
   return PREFIX .. ':session:' .. user
 end
@@ -87,7 +96,7 @@ end
 -- is read after the first field says that there is one.
 local function valid_link(user)
   local key = session_key(user)
-  if pcall_redis('HMGET', key, 'status')[1] ~= 'ready' then
+  if pcall_redis('HGET', key, 'status') ~= 'ready' then
     return nil
   end
   local found = call('HMGET', key, 'expiresAtMs', 'redirectUrl', 'updatedAtMs', 'sessionId')

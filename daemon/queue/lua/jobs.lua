@@ -1,5 +1,5 @@
 --[[
-jobs.lua - the only reader of jobs: read_job(payload, settings, now_ms).
+jobs.lua - the only reader of jobs: read_job(job, settings, now_ms).
 
 Pure: no redis.call. A job is a bare end-user ID or a flat JSON object, which job_object.lua reads. The same cases
 (tests/cases/jobs.tsv) run against core/job.c, which must change together with both files.
@@ -8,22 +8,23 @@ A redirectUrl may name a host of conductor.redirect_hosts, or the one of conduct
 other: a link that leads anywhere is a gift to whoever can push jobs. So with neither set, no job may
 bring a redirectUrl of its own.
 
-Returns  {user, link_expiry_mins, redirect_url, ref, force}, or nil, reason, detail, user, ref
-         (the last two where the job was sound but came too late)
+Gives the job, which has its payload, user, link_expiry_mins, redirect_url, ref and force.
+Returns  true, or nil, reason, detail, is_late (it is sound, but came too late)
 ]]
 local JOB_MAX_BYTES = 4096
 
 local scan_object   -- of job_object.lua
 
-local function read_job(payload, settings, at_ms)
+local function read_job(job, settings, at_ms)
+  local payload = job.payload
   if #payload > JOB_MAX_BYTES then
     return nil, 'too_long', 'the job has ' .. #payload .. ' bytes, 4096 are the most'
   end
-  local is_bare = check_id(payload)   -- an ID alone, the usual case
-  local job = { user = is_bare and payload, link_expiry_mins = settings.linkExpiryMins, redirect_url = settings.redirectUrl,
-    ref = '', force = false }
+  job.link_expiry_mins, job.redirect_url, job.ref, job.force = settings.linkExpiryMins, settings.redirectUrl, '', false
+  local is_bare, wrong = check_id(payload)   -- an ID alone, the usual case
   if is_bare then
-    return job
+    job.user = payload
+    return true
   end
   local start = string.find(payload, '[^ \t\r\n]') or 1
   local first = string.sub(payload, start, start)
@@ -36,10 +37,10 @@ local function read_job(payload, settings, at_ms)
   elseif first == '[' then
     return nil, 'bad_json', 'a list is no job: push its elements one by one'
   else
-    return nil, 'bad_id', select(2, check_id(payload))
+    return nil, 'bad_id', wrong
   end
   if job.not_after_ms and job.not_after_ms <= at_ms then
-    return nil, 'too_late', 'its notAfterMs had passed', job.user, job.ref
+    return nil, 'too_late', 'its notAfterMs had passed', true
   end
-  return job
+  return true
 end

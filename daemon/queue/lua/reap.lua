@@ -37,7 +37,8 @@ local refused = lacks('ZRANGE', LEASES, '0', '0') or lacks('ZADD', LEASES, '1', 
   or lacks('XADD', EVENTS, '*', 'field', 'value')
   or lacks('HINCRBY', STATS, 'field', '1')
   or lacks('HGETALL', ALL_LEASES) or lacks('UNLINK', ALL_LEASES)
-  or lacks('HMGET', ALL_SESSIONS, 'field') or lacks('DEL', ALL_SESSIONS)
+  or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
+  or lacks('DEL', ALL_SESSIONS)
   or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
   or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(DELAYED, 'zset') or wrong_type(DEAD, 'stream')
   or wrong_type(EVENTS, 'stream') or wrong_type(STATS, 'hash')
@@ -80,8 +81,7 @@ local function give_back_job(user, job, place, counts)
     redis.call('ZADD', DELAYED, digits(now_ms + recovery_wait_ms(job.recoveries, place)), to_record(job, 0))
     return
   end
-  local request = read_job(job.payload, settings, 0)
-  local ref = request and request.ref or ''
+  local ref = read_job(job, settings, 0) and job.ref or ''
   local letter = { reason = 'poison', detail = 'processes ended ' .. digits(job.recoveries) .. ' times while they worked on it' }
   local letters = dead_letters()
   letters.bury(STREAMS, settings.eventsKeepMs, job, user, ref, letter)

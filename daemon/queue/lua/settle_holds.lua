@@ -88,7 +88,7 @@ local function count_missing(key_fp)
 end
 
 return function(item, job_key)
-  local signal, key_fp, detail = item.signal, item.keyFp or '', item.detail or ''
+  local signal, key_fp, detail = item.signal, item.keyFp, item.detail
   if signal == 'ok' or signal == 'own' or signal == 'missing' or signal == 'account' then
     memory.failures, memory.jobs = 0, {}
   end

@@ -2,12 +2,14 @@
 settle_others.lua - outcomes that are no link. Most settles have none, so settle.lua has this as a function, which makes what
 it needs when it is called.
 
-step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(item), write_ready(item, expires_at, attempts)
+step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(age_ms, life_ms, link_expiry_mins),
+         write_ready(item, expires_at, attempts)
 Returns  a table of functions:
 settle(job, item, kind)   writes the job's new place
 settle_fenced(item)       of a job that somebody else has
-is_sound(item)            raises, or returns false, if the item would fail half way
+is_known(kind, signal)    whether there are such
 stands_for(item, i)       what stands for an unsound one; nil if not even its place can be read
+named(item)               its values by their names
 ]]
 local step = ...
 local settings, streams = step.settings, step.streams
@@ -15,11 +17,18 @@ local others = {}
 
 local LATE_MAX_AGE_MS = 1800000
 local MAX_DELAY_MS = 600000
-local HUGE = 1e15
 
--- What is absent is empty.
-local FILLED = { __index = { keyFp = '', sessionId = '', requestId = '', errorCode = '', detail = '', redirectUrl = '',
-  ref = '', ageMs = 0, delayMs = 0, lifeMs = 0, httpStatus = 0, linkExpiryMins = 0 } }
+local NAMES = { 'lease', 'endUserId', 'kind', 'signal', 'keyFp', 'accepted', 'ageMs', 'retryAfterMs', 'resetMs', 'lifeMs',
+  'linkExpiryMins', 'sessionId', 'authFlowUrl', 'createdAt', 'expiresAt', 'requestId', 'redirectUrl', 'ref', 'delayMs',
+  'httpStatus', 'errorCode', 'detail' }
+
+function others.named(item)
+  local named = {}
+  for i, name in ipairs(NAMES) do
+    named[name] = item[i]
+  end
+  return named
+end
 
 local function put_off(job, delay_ms)
   redis.call('ZADD', step.delayed, digits(now_ms + clamp(delay_ms, 0, MAX_DELAY_MS)), to_record(job, 0))
@@ -81,7 +90,7 @@ local SETTLE = {
 local SIGNALS = { ok = true, own = true, missing = true, account = true, down = true, none = true, throttled = true }
 
 function others.settle(job, item, kind)
-  SETTLE[kind](job, setmetatable(item, FILLED))
+  SETTLE[kind](job, others.named(item))
 end
 
 local function is_in_flight(user)
@@ -92,24 +101,23 @@ end
 -- A link that came late is kept if its user has none and is nobody's.
 function others.settle_fenced(item)
   count('fenced')
-  local expires_ms = step.expiry_of(item)
-  if item.kind == 'created' and (item.ageMs or 0) < LATE_MAX_AGE_MS and expires_ms > now_ms
-    and not valid_link(item.endUserId) and not is_in_flight(item.endUserId) then
+  local late = others.named(item)
+  local expires_ms = step.expiry_of(late.ageMs, late.lifeMs, late.linkExpiryMins)
+  if late.kind == 'created' and late.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
+    and not valid_link(late.endUserId) and not is_in_flight(late.endUserId) then
     step.write_ready(item, digits(expires_ms), '1')
     count('late')
   end
 end
 
-function others.is_sound(item)
-  local _ = (item.errorCode or '') < '' or (item.detail or '') < ''
-  return (item.delayMs or 0) < HUGE and (item.httpStatus or 0) < HUGE
-    and (item.kind == 'created' or SETTLE[item.kind] ~= nil) and SIGNALS[item.signal]
+function others.is_known(kind, signal)
+  return (kind == 'created' or SETTLE[kind] ~= nil) and SIGNALS[signal]
 end
 
 function others.stands_for(item, i)
-  if type(item) == 'table' and type(item.lease) == 'string' and type(item.endUserId) == 'string' then
-    return { lease = item.lease, endUserId = item.endUserId, kind = 'gave_up', signal = 'none',
-      detail = 'item ' .. i .. ' of a settle was unsound: a fault of authlinkd' }
+  if type(item) == 'table' and type(item[1]) == 'string' and type(item[2]) == 'string' then
+    return { item[1], item[2], 'gave_up', 'none', '', cjson.null, 0, 0, 0, 0, 0, '', '', '', '', '', '', '', 0, 0, '',
+      'item ' .. i .. ' of a settle was unsound: a fault of authlinkd' }
   end
 end
 

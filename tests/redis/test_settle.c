@@ -338,57 +338,6 @@ START_TEST(foreign_type_of_a_key_refuses_the_settle_whole)
 }
 END_TEST
 
-static const char *const unsound_settles[] = {"", "{", "[]", "{}", "{\"items\":5}"};
-
-START_TEST(an_unsound_settle_is_refused_whole)
-{
-    take("u", LEASE);
-    const char *before = database_digest();
-    expect_error(settle_json(1, unsound_settles[_i]), "ERR ");
-    ck_assert_str_eq(database_digest(), before);
-}
-END_TEST
-
-#define PLACE "[\"" LEASE "\",\"u\","
-#define REST  ",1800000,30,\"\",\"\",\"\",\"\",\"\",\"\",\"\",0,0,\"\",\"\"]"
-#define LINK  PLACE "\"created\",\"ok\",\"\","
-
-static const struct {
-    const char *item;
-    int dead;
-} unsound_items[] = {
-    {"5", 0},
-    {"null", 0},
-    {"{}", 0},
-    {"[]", 0},
-    {"[[],\"u\",\"created\",\"ok\",\"\",null,0,0,0" REST, 0},
-    {PLACE "\"created\"]", 1},
-    {PLACE "\"lost\",\"ok\",\"\",null,0,0,0" REST, 1},
-    {PLACE "\"created\",\"loud\",\"\",null,0,0,0" REST, 1},
-    {LINK "null,\"5\",0,0" REST, 1},
-    {LINK "null,0,0,null" REST, 1},
-    {LINK "1,0,0,0" REST, 1},
-    {LINK "null,0,0,0,1800000,30]", 1},
-};
-
-START_TEST(an_unsound_item_ends_alone)
-{
-    char json[512];
-
-    take("u", LEASE);
-    take("v", LEASE_2);
-    snprintf(json, sizeof json,
-             "{\"items\":[%s,[\"" LEASE_2 "\",\"v\",\"returned\",\"none\",\"\",null,0,0,0" REST "]}",
-             unsound_items[_i].item);
-    ck_assert_int_ne(settle_json(1, json)->type, REDIS_REPLY_ERROR);
-    ck_assert_int_eq(number_of(COMMAND("ZCARD", key_of("delayed"))), 1);
-    ck_assert_int_eq(number_of(COMMAND("XLEN", key_of("dead"))), unsound_items[_i].dead);
-    ck_assert_int_eq(number_of(COMMAND("HLEN", key_of("lease:" LEASE))),
-                     1 - unsound_items[_i].dead);
-    ck_assert_int_eq(number_of(COMMAND("EXISTS", key_of("session:u"))), unsound_items[_i].dead);
-}
-END_TEST
-
 /* By age, and by whole nodes of the stream. */
 START_TEST(old_events_are_trimmed)
 {
@@ -444,10 +393,6 @@ int main(void)
     tcase_add_test(tcase, twin_in_its_last_attempt_ends_no_other_job);
     tcase_add_loop_test(tcase, foreign_type_of_a_key_refuses_the_settle_whole, 0,
                         (int)(sizeof fixed_keys / sizeof fixed_keys[0]));
-    tcase_add_loop_test(tcase, an_unsound_settle_is_refused_whole, 0,
-                        (int)(sizeof unsound_settles / sizeof unsound_settles[0]));
-    tcase_add_loop_test(tcase, an_unsound_item_ends_alone, 0,
-                        (int)(sizeof unsound_items / sizeof unsound_items[0]));
     tcase_add_test(tcase, old_events_are_trimmed);
     tcase_add_test(tcase, every_link_is_stored_when_redis_is_out_of_memory);
     suite_add_tcase(suite, tcase);

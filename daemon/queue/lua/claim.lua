@@ -77,7 +77,7 @@ local refused = lacks('LRANGE', QUEUE, '0', '0') or lacks('LTRIM', QUEUE, '0', '
   or lacks('XADD', DEAD, '*', 'field', 'value')
   or lacks('HINCRBY', STATS, 'field', '1')
   or lacks('HSET', META, 'field', 'value')
-  or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
+  or lacks('EXISTS', ALL_SESSIONS) or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
   or lacks('DEL', ALL_SESSIONS)
   or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
   or refusal_of(read_first, why_unread)
@@ -190,7 +190,7 @@ local function read_element(name, text)
   local job
   if name == 'queue' then   -- its key comes with its turn
     job = { key = '', attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text, user = false, link_expiry_mins = 0,
-      redirect_url = '', ref = '', force = false, lease = false }
+      redirect_url = '', ref = '', force = false, lease = false, has_hash = false }
   else
     job = from_record(text) or { payload = text, is_foreign = true }
     job.record = text
@@ -201,18 +201,22 @@ local function read_element(name, text)
   return job
 end
 
--- Which lease has their users, as the index says. One HMGET: an HGET for each takes more than twice as long.
-local function note_leases(jobs)
-  local asked, users = {}, {}
+-- Which lease has their users, as the index says, and whether any of them has a hash: most have none. One HMGET and one
+-- EXISTS, for to ask for each user takes several times as long.
+local function note_users(jobs)
+  local asked, users, hashes = {}, {}, {}
   for _, job in ipairs(jobs) do
     if job.is_sound then
-      asked[#asked + 1], users[#users + 1] = job, job.user
+      local n = #asked + 1
+      asked[n], users[n], hashes[n] = job, job.user, session_key(job.user)
     end
   end
-  if #users > 0 then
-    for i, indexed in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
-      asked[i].lease = indexed
-    end
+  if #users == 0 then
+    return
+  end
+  local has_hash = call('EXISTS', unpack(hashes)) > 0
+  for i, indexed in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
+    asked[i].lease, asked[i].has_hash = indexed, has_hash
   end
 end
 
@@ -234,7 +238,7 @@ local function refill(name, source)
   for i, text in ipairs(texts_read) do
     source.buffer[i] = read_element(name, text)
   end
-  note_leases(source.buffer)
+  note_users(source.buffer)
   return #texts_read > 0
 end
 
@@ -325,7 +329,7 @@ local function place(job)
     refuse(job)
     return 'done'
   end
-  local link = valid_link(job.user)
+  local link = job.has_hash and valid_link(job.user)
   if link and is_reusable(link, job) then
     reuse(job, link)
     return 'done'

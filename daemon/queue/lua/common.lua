@@ -79,13 +79,13 @@ local function from_record(text)
     first_seen_ms = shared_numbers[first_seen], slot_us = tonumber(slot), payload = payload }
 end
 
--- What a settle of a link needs of it: job key, attempts, slot.
+-- What a settle of a link needs of it: job key as it is shown, attempts, slot.
 local function outline_of(text)
-  local key, attempts, slot = match(text, '^(r?%d+) (%d+) %d+ %d+ (%d+) ')
-  if not key or #key > 31 or #attempts > 9 or #slot > 18 then
+  local letter, number, attempts, slot = match(text, '^(r?)0*(%d+) (%d+) %d+ %d+ (%d+) ')
+  if not letter or #number > 31 or #attempts > 9 or #slot > 18 then
     return nil
   end
-  return key, shared_numbers[attempts], tonumber(slot)
+  return letter .. number, shared_numbers[attempts], tonumber(slot)
 end
 
 local function session_key(user)

@@ -160,7 +160,7 @@ local function settle_created(job_key, attempts_before, item, expires_ms)
   local expires_at, attempts = digits(expires_ms), shared_digits[attempts_before + 1]
   write_ready(item, expires_at, attempts)
   memory.last_ready_ms = now_ms
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', shown_key(job_key), 'endUserId', item[USER],
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', item[USER],
     'ref', item[REF], 'sessionId', item[SESSION_ID], 'expiresAtMs', expires_at, 'attempts', attempts)
 end
 

@@ -34,7 +34,7 @@ struct worker {
     struct timing timing;
     int64_t request_timeout_us;
     uint32_t max_in_flight;
-    int64_t latency_us;     /* mean; 0: not known yet */
+    struct concurrency seen;
     uint32_t begun_of_turn; /* requests, since the loop turned while some were due */
     bool is_draining;
     bool is_drained;
@@ -46,9 +46,8 @@ static void tell_room(struct worker *worker)
 {
     uint32_t held = pacer_count(worker->pacer);
 
-    queue_set_room(worker->queue,
-                   concurrency_room(worker->max_in_flight, conductor_in_flight(worker->conductor),
-                                    held, worker->latency_us));
+    queue_set_room(worker->queue, concurrency_room(&worker->seen, worker->max_in_flight,
+                                                   conductor_in_flight(worker->conductor), held));
 }
 
 static void check_drained(struct worker *worker)
@@ -250,7 +249,8 @@ static void on_answer(struct job *job, const struct answer *answer, int64_t bega
     outcome.began_us = began_us;
     text_copy(outcome.key_fp, sizeof outcome.key_fp, key_fp, strlen(key_fp));
     if (answer->state == ANSWER_WHOLE)
-        worker->latency_us = concurrency_latency_us(worker->latency_us, now_us - began_us);
+        concurrency_note(&worker->seen, now_us - began_us,
+                         conductor_in_flight(worker->conductor) + 1);
     report_job(&worker->report, now_us, job, &outcome);
     queue_settle(worker->queue, job, &outcome);
     explicit_bzero(&outcome.answer.session, sizeof outcome.answer.session);

@@ -9,24 +9,30 @@
 /* Below it a request ends before the loop turns; the division stays finite. */
 #define MIN_LATENCY_US INT64_C(500)
 
-int64_t concurrency_latency_us(int64_t mean_us, int64_t measured_us)
+static int64_t mean_with(int64_t mean, int64_t measured)
 {
-    if (mean_us == 0)
-        return measured_us;
-    return mean_us + (measured_us - mean_us) / WEIGHT;
+    if (mean == 0)
+        return measured;
+    return mean + (measured - mean) / WEIGHT;
+}
+
+void concurrency_note(struct concurrency *seen, int64_t latency_us, uint32_t in_flight)
+{
+    seen->latency_us = mean_with(seen->latency_us, latency_us);
+    seen->in_flight_milli = mean_with(seen->in_flight_milli, INT64_C(1000) * in_flight);
 }
 
 /* Held jobs cost memory, and a tenth of a second of them at 10,000 a second is far enough ahead. */
 #define MAX_HELD 1024
 
-uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t held,
-                          int64_t latency_us)
+uint32_t concurrency_room(const struct concurrency *seen, uint32_t max_in_flight,
+                          uint32_t in_flight, uint32_t held)
 {
     int64_t ending = 0; /* requests that end before the farthest slot comes */
 
-    if (latency_us > 0) {
-        int64_t latency = latency_us < MIN_LATENCY_US ? MIN_LATENCY_US : latency_us;
-        int64_t mean = max_in_flight * CONCURRENCY_HORIZON_US / latency;
+    if (seen->latency_us > 0) {
+        int64_t latency_us = seen->latency_us < MIN_LATENCY_US ? MIN_LATENCY_US : seen->latency_us;
+        int64_t mean = seen->in_flight_milli * CONCURRENCY_HORIZON_US / latency_us / 1000;
         /* They end by chance: what is held for one that does not end goes back unsent. */
         ending = mean - (int64_t)ceil(2 * sqrt((double)mean));
         ending = ending < 0 ? 0 : ending > MAX_HELD ? MAX_HELD : ending;

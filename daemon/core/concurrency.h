@@ -1,10 +1,12 @@
 /*
- * concurrency.h - how many more jobs this instance may take in hand, and how many requests may begin.
+ * concurrency.h - how many more jobs this instance may take in hand, and how many requests may
+ * begin.
  *
- * Pure. Little's law: requests in flight = rate x latency. Of the jobs that wait
- * for their slot only as many may be held as requests will surely end (the mean less
+ * Pure. Little's law: requests in flight = rate x latency, by what is seen of both. Of the jobs
+ * that wait for their slot only as many may be held as requests will surely end (the mean less
  * two standard deviations) before the farthest slot comes; so a fast API is kept
- * busy up to max_in_flight, and a slow one lowers the rate instead of piling jobs up behind it.
+ * busy up to max_in_flight, and a slow one lowers the rate instead of piling jobs up behind it, as
+ * does a host that is slow itself.
  *
  * Sources  Little, "A Proof for the Queuing Formula L = lambda W", 1961. The horizon
  *          of slots is that of the claim (design.md section 4: 250 ms).
@@ -16,15 +18,21 @@
 
 #define CONCURRENCY_HORIZON_US INT64_C(250000)
 
-/* A mean of latencies in which each new one weighs an eighth; 0 means: none seen yet. */
-int64_t concurrency_latency_us(int64_t mean_us, int64_t measured_us);
+/* What is seen at answers; all 0: none seen yet. */
+struct concurrency {
+    int64_t latency_us;      /* mean */
+    int64_t in_flight_milli; /* thousandths of the mean of requests under way */
+};
+
+/* An answer after `latency_us`, with `in_flight` requests under way, itself counted. */
+void concurrency_note(struct concurrency *seen, int64_t latency_us, uint32_t in_flight);
 
 /*
- * Room for jobs when `in_flight` requests run, `held` jobs wait for their slots and a
- * request takes `latency_us` (0: not known yet, taken as longer than the horizon).
+ * Room for jobs when `in_flight` requests run and `held` jobs wait for their slots. Nothing seen
+ * yet: as if a request took longer than the horizon.
  */
-uint32_t concurrency_room(uint32_t max_in_flight, uint32_t in_flight, uint32_t held,
-                          int64_t latency_us);
+uint32_t concurrency_room(const struct concurrency *seen, uint32_t max_in_flight,
+                          uint32_t in_flight, uint32_t held);
 
 /*
  * Requests begun in one turn of the loop, at most. Where answers come back within a turn, more of

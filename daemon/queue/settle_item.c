@@ -9,6 +9,10 @@
 /* Two dozen a job: not by a format, which would take a tenth of all that the daemon does. */
 static void write_text(struct buffer *json, const char *text)
 {
+    if (text[0] == '\0') {
+        buffer_append(json, ",\"\"", 3);
+        return;
+    }
     buffer_append_char(json, ',');
     buffer_append_json_string(json, text, strlen(text));
 }

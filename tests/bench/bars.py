@@ -34,7 +34,7 @@ def number_text(value):
 
 
 BARS = (
-    Bar("jobs_per_sec", "jobs a second, 128 in flight", "/s", peers="jobs_per_sec",
+    Bar("jobs_per_sec", "jobs a second, up to 128 in flight", "/s", peers="jobs_per_sec",
         why="the machine decides; the ratios below depend on it less"),
     Bar("share_of_wrk", "the same as a share of what wrk gets out of the same server", "", 0.5, True),
     Bar("client_share_of_wrk", "the same share for its HTTP client alone, without queue, pace and reading of answers", "",

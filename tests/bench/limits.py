@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness import World, wait_for
 from pace_record import Use, arrivals, end_users, sent, stop_fleet
-from test_pace_nginx import Nginx
+from test_pace_nginx import Limited
 
 WARM_UP_SEC = 10  # a sliding log refuses the first that come faster than it forgets
 LEARNING_SEC = 60
@@ -40,7 +40,7 @@ class Limit:
         with World(settings=settings, fake=not is_nginx,
                    fake_options=() if is_nginx else self.fake_options(measured_sec)) as world:
             if is_nginx:
-                world.fake = Nginx(world.folder, self.rate, "nodelay")
+                world.fake = Limited(world.folder, self.rate, "nodelay")
             world.push(*end_users(1000 + int(1.1 * self.rate * (warm_up_sec + measured_sec + 5))))
             for number in range(self.instances):
                 world.daemon(f"n{number}")

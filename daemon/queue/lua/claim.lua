@@ -177,9 +177,13 @@ local taken = 0
 local out, reply_bytes = {}, 0
 local lease_fields, inflight_fields, mine = {}, {}, {}
 
+local NO_DIGITS = '0000000000000000'
+
+-- The next job key, and as it is shown.
 local function new_key()
   taken = taken + 1
-  return format('%016d', taken_before + taken)
+  local shown = digits(taken_before + taken)
+  return string.sub(NO_DIGITS, #shown + 1) .. shown, shown
 end
 
 --[[
@@ -189,14 +193,20 @@ is none. A table that grows field by field is laid out anew at 1, 2, 4 and 8, so
 local function read_element(name, text)
   local job
   if name == 'queue' then   -- its key comes with its turn
-    job = { key = '', attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text, user = false, link_expiry_mins = 0,
-      redirect_url = '', ref = '', force = false, lease = false, has_hash = false }
+    job = { key = '', shown = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text, user = false,
+      link_expiry_mins = 0, redirect_url = '', ref = '', force = false, lease = false, has_hash = false, is_sound = false }
   else
     job = from_record(text) or { payload = text, is_foreign = true }
     job.record = text
   end
-  if not job.is_foreign then
-    job.is_sound, job.reason, job.detail, job.is_late = read_job(job, settings, now_ms)
+  if job.is_foreign then
+    return job
+  end
+  local is_sound, reason, detail, is_late = read_job(job, settings, now_ms)
+  if is_sound then
+    job.is_sound = true
+  else
+    job.reason, job.detail, job.is_late = reason, detail, is_late
   end
   return job
 end
@@ -296,7 +306,7 @@ local function hand_out(job)
   lease_fields[n + 1], lease_fields[n + 2] = user, to_record(job, slot_us)
   inflight_fields[n + 1], inflight_fields[n + 2] = user, lease
   mine[user] = true
-  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = user, shown_key(job.key), job.attempts, job.recoveries
+  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = user, job.shown or shown_key(job.key), job.attempts, job.recoveries
   out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), math.max(0, math.floor(slot_us - now_us))
   out[m + 7], out[m + 8], out[m + 9] = job.redirect_url, job.link_expiry_mins, job.ref
   reply_bytes = reply_bytes + #user + #job.redirect_url + #job.ref + 128
@@ -324,7 +334,9 @@ local function place(job)
     dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), job.payload)
     return 'done'
   end
-  job.key = job.key == '' and new_key() or job.key
+  if job.key == '' then
+    job.key, job.shown = new_key()
+  end
   if not job.is_sound then
     refuse(job)
     return 'done'

@@ -108,10 +108,13 @@ do
     return flat
   end
 
+  local function is_lost(state)
+    return not (state.pace and state.base and state.pace > 0 and state.base > 0)
+  end
+
   -- What is missing or absurd in the hash begins anew: it must neither stop the line nor break the limit.
   local function heal_line(state, now_us)
-    if not (state.pace and state.base and state.pace > 0 and state.base > 0) then
-      pace_learned()
+    if is_lost(state) then
       pace.start(state, now_us, state.per_sec, state.burst, state.max_per_sec)
     end
     state.pace, state.base = limited(state, state.pace), limited(state, state.base)
@@ -167,5 +170,5 @@ do
 
   pace = { FIELDS = FIELDS, SEC = SEC, SKIP_US = SKIP_US, MAX_DARK_US = MAX_DARK_US, HORIZON_US = HORIZON_US, ceiling = ceiling,
     limited = limited, sound = sound, read_line = read_line, load_line = load_line, line_of = line_of, exact = exact,
-    fields = fields, advance = advance, reserve = reserve, commit = commit, wait_ms = wait_ms }
+    fields = fields, is_lost = is_lost, advance = advance, reserve = reserve, commit = commit, wait_ms = wait_ms }
 end

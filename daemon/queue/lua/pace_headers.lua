@@ -10,7 +10,7 @@ closed, tested or not, makes the headers disbelieved for an hour. Pure, as pace.
 local SEC, MAX_DARK_US, HORIZON_US = pace.SEC, pace.MAX_DARK_US, pace.HORIZON_US
 local MAX_RETRY_MS = 600000
 local DISBELIEVED_US = 3600 * SEC   -- the API's headers may become better or worse
-local LONG_RESET_MS = 2000     -- a limit that is exactly used says 0 all the time, and a reset is rounded up
+local LONG_RESET_MS = pace.LONG_RESET_MS
 local OVERTAKE_US = 250000     -- requests overtake each other on their way
 local PROOF_PART = 3           -- refused after a third of the closed time: it is no bucket that fills meanwhile
 local TESTED_EACH = 32

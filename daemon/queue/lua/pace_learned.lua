@@ -7,7 +7,9 @@ local NAMES = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', '
   'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
 local MAX_BYTES = 2048   -- ours has at most half of that
 local START_PACE = 10    -- an unknown limit starts with ten a second
-local FEWEST_JUDGED, LONG_RESET_MS = 10, 2000
+local FEWEST_JUDGED = 10
+
+pace.LONG_RESET_MS = 2000   -- a limit that is exactly used says 0 all the time, and a reset is rounded up
 
 -- The shortest trial of a known and of an unknown limit.
 function pace.trial_sec(state)
@@ -64,7 +66,7 @@ trial so far, no window closed. pace_learn.lua would do the same, but to have it
 local function is_counted(state, list)
   local of_trial = 0
   for _, answer in ipairs(list) do
-    if not answer.accepted or answer.slotUs < state.shut_us or (answer.resetMs or 0) > LONG_RESET_MS then
+    if not answer.accepted or answer.slotUs < state.shut_us or (answer.resetMs or 0) > pace.LONG_RESET_MS then
       return false
     end
     of_trial = of_trial + (answer.slotUs >= state.from_us and 1 or 0)

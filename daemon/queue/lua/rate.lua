@@ -1,4 +1,4 @@
--- step flags= needs=rights,common,pace,(pace_headers),(pace_learn),(pace_learned),limiter
+-- step flags= needs=rights,common,pace,(pace_learned),limiter
 --[[
 rate.lua - the fleet's rate settings: the instance started or reloaded last sets them.
 

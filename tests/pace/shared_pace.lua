@@ -1,11 +1,10 @@
--- shared_pace.lua - loads the very parts of the pace that go into Redis, as settle.lua has them.
+-- shared_pace.lua - loads the very parts of the pace that go into Redis, in the order of settle.lua.
 local texts = {}
-for _, name in ipairs({ 'pace_headers', 'pace_learn', 'pace_learned' }) do
+for _, part in ipairs({ 'pace', '(pace_headers)', '(pace_learn)', '(pace_learned)', 'pace_answers' }) do
+  local name = string.match(part, '[%l_]+')
   local file = assert(io.open('daemon/queue/lua/' .. name .. '.lua'))
-  texts[#texts + 1] = 'function ' .. name .. '()\n' .. file:read('*a') .. 'end\n'
+  local text = file:read('*a')
   file:close()
+  texts[#texts + 1] = part == name and text or 'local function ' .. name .. '(...)\n' .. text .. 'end\n'
 end
-local file = assert(io.open('daemon/queue/lua/pace.lua'))
-local text = 'local pace_headers, pace_learn, pace_learned\n' .. file:read('*a') .. table.concat(texts) .. 'pace_learned()\nreturn pace'
-file:close()
-return assert(loadstring(text, '@pace'))()
+return assert(loadstring(table.concat(texts) .. 'pace_learned()\nreturn pace', '@pace'))()

@@ -10,7 +10,7 @@ as long. Cut after cut and still 429s: a third of the pace for a while shows whi
 A bold probe that draws a few goes on from what it bore: at the limit it would draw many.
 tests/pace/tables.lua prints what a change does to the figures. Pure, as pace.lua is, which has the state.
 
-A function, as pace_learned.lua, which calls it.
+A function, called by pace_answers.lua.
 ]]
 
 local limited, ceiling = pace.limited, pace.ceiling

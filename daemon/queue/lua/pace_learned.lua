@@ -1,14 +1,11 @@
 --[[
-pace_learned.lua - what the pace has learned: its part of the state, the start of a pace, and the answers that most settles
-have to tell of. Who only hands out slots needs none of it, so a step has this as a function, which adds to `pace`. Pure, as
+pace_learned.lua - what the pace has learned: its part of the state, and the start of a pace. Who only hands out slots needs none of it, so a step has this as a function, which adds to `pace`. Pure, as
 pace.lua is.
 ]]
 local NAMES = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
   'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
 local MAX_BYTES = 2048   -- ours has at most half of that
 local START_PACE = 10    -- an unknown limit starts with ten a second
-local FEWEST_JUDGED = 10
-
 pace.LONG_RESET_MS = 2000   -- a limit that is exactly used says 0 all the time, and a reset is rounded up
 
 -- The shortest trial of a known and of an unknown limit.
@@ -57,32 +54,4 @@ function pace.start(state, now_us, per_sec, burst, max_per_sec)
   state.pace = per_sec > 0 and pace.ceiling(state) or math.min(START_PACE, max_per_sec)
   state.base = state.pace
   state.step = per_sec > 0 and pace.first_step(state) or 1
-end
-
---[[
-True if these answers only add to the counts of a trial that goes on, which is then done: all accepted, no 429 in this
-trial so far, no window closed. pace_learn.lua would do the same, but to have its functions takes longer than to count.
-]]
-local function is_counted(state, list)
-  local of_trial = 0
-  for _, answer in ipairs(list) do
-    if not answer.accepted or answer.slotUs < state.shut_us or (answer.resetMs or 0) > pace.LONG_RESET_MS then
-      return false
-    end
-    of_trial = of_trial + (answer.slotUs >= state.from_us and 1 or 0)
-  end
-  local needed = math.max(FEWEST_JUDGED, pace.trial_sec(state) * state.pace)
-  if state.dark_us > 0 or state.doubt > 0 or state.thr > 0 or state.ok + of_trial >= needed then
-    return false
-  end
-  state.acc, state.seen, state.ok = state.acc + #list, state.seen + #list, state.ok + of_trial
-  return true
-end
-
-function pace.learn(state, now_us, list)
-  if not is_counted(state, list) then
-    pace_headers()
-    pace_learn()
-    pace.judge(state, now_us, list)
-  end
 end

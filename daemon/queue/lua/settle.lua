@@ -1,4 +1,4 @@
--- step flags=allow-oom needs=rights,common,(dead_letters),pace,(pace_headers),(pace_learn),(pace_learned),limiter,(hold_rules),holds,(settle_holds),(settle_others)
+-- step flags=allow-oom needs=rights,common,(dead_letters),pace,(pace_headers),(pace_learn),(pace_learned),pace_answers,limiter,(hold_rules),holds,(settle_holds),(settle_others)
 --[[
 settle.lua - record what became of jobs in hand, and take them out of their leases.
 

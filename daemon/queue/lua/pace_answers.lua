@@ -1,0 +1,35 @@
+--[[
+pace_answers.lua - what the pace makes of answers: most settles only count them, and pace_learn.lua judges the rest. Pure, as
+pace.lua is.
+]]
+do
+  local FEWEST_JUDGED = 10
+
+  --[[
+  True if these answers only add to the counts of a trial that goes on, which is then done: all accepted, no 429 in this
+  trial so far, no window closed. pace_learn.lua would do the same, but to have its functions takes longer than to count.
+  ]]
+  local function is_counted(state, list)
+    local of_trial = 0
+    for _, answer in ipairs(list) do
+      if not answer.accepted or answer.slotUs < state.shut_us or (answer.resetMs or 0) > pace.LONG_RESET_MS then
+        return false
+      end
+      of_trial = of_trial + (answer.slotUs >= state.from_us and 1 or 0)
+    end
+    local needed = math.max(FEWEST_JUDGED, pace.trial_sec(state) * state.pace)
+    if state.dark_us > 0 or state.doubt > 0 or state.thr > 0 or state.ok + of_trial >= needed then
+      return false
+    end
+    state.acc, state.seen, state.ok = state.acc + #list, state.seen + #list, state.ok + of_trial
+    return true
+  end
+
+  function pace.learn(state, now_us, list)
+    if not is_counted(state, list) then
+      pace_headers()
+      pace_learn()
+      pace.judge(state, now_us, list)
+    end
+  end
+end

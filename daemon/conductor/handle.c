@@ -26,13 +26,12 @@ static CURLcode set_request(CURL *easy, const struct handle_options *options)
 {
     CURLcode code = CURLE_OK;
 
-    SET(CURLOPT_URL, options->url);
+    SET(CURLOPT_CURLU, options->url);
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_PREREQFUNCTION, options->on_sending);
     SET(CURLOPT_PREREQDATA, options->user);
     SET(CURLOPT_HTTPHEADER, options->headers);
     SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
-    SET(CURLOPT_USERAGENT, "authlinkd/" AUTHLINKD_VERSION);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
     return code;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct handle_options {
-    const char *url;
+    CURLU *url; /* borrowed, as `headers` */
     bool is_https;
     const char *ca_file;              /* "": the system's */
     const struct curl_slist *headers; /* borrowed as long as the handle lives */

@@ -49,12 +49,16 @@ struct transfer_target *transfer_target_new(const struct endpoint *endpoint, con
         return NULL;
     target->references = 1;
     target->endpoint = *endpoint;
+    target->url = curl_url();
     target->ca_file = strdup(ca_file);
     target->timeout_ms = timeout_ms;
     /* "Expect:" with no value keeps libcurl from asking for 100-continue first. */
-    bool is_built = target->ca_file != NULL && append_authorization(target, secret_key) &&
+    bool is_built = target->ca_file != NULL && target->url != NULL &&
+                    curl_url_set(target->url, CURLUPART_URL, endpoint->url, 0) == CURLUE_OK &&
+                    append_authorization(target, secret_key) &&
                     append_header(target, "Content-Type: application/json") &&
                     append_header(target, "Accept: application/json") &&
+                    append_header(target, "User-Agent: authlinkd/" AUTHLINKD_VERSION) &&
                     append_header(target, "Expect:");
     return is_built ? target : transfer_target_release(target);
 }
@@ -72,6 +76,7 @@ struct transfer_target *transfer_target_release(struct transfer_target *target)
     for (struct curl_slist *line = target->headers; line != NULL; line = line->next)
         explicit_bzero(line->data, strlen(line->data));
     curl_slist_free_all(target->headers);
+    curl_url_cleanup(target->url);
     free(target->ca_file);
     free(target);
     return NULL;

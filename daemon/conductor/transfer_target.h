@@ -14,6 +14,7 @@ struct transfer_target {
     uint32_t references;
     bool is_retired; /* no request will begin with it any more */
     struct endpoint endpoint;
+    CURLU *url;                 /* owns; the endpoint's, read once for all requests */
     char *ca_file;              /* owns; "" for the system's */
     struct curl_slist *headers; /* owns; holds the secret key: wiped before it is freed */
     int64_t timeout_ms;

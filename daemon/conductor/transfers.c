@@ -255,7 +255,7 @@ struct transfers *transfers_free(struct transfers *transfers)
 static enum result set_target(struct transfer *transfer, struct transfer_target *target)
 {
     const struct handle_options options = {
-        .url = target->endpoint.url,
+        .url = target->url,
         .is_https = target->endpoint.is_https,
         .ca_file = target->ca_file,
         .headers = target->headers,

@@ -80,6 +80,26 @@ START_TEST(job_of_a_batch_takes_four_commands_at_most)
 }
 END_TEST
 
+/* In the compact form each field is searched for from the start of the hash, so a job would cost
+ * the more the more jobs are in hand. */
+START_TEST(hashes_of_many_jobs_are_no_lists)
+{
+    char payload[32];
+
+    for (int i = 0; i < BATCH; i++) {
+        snprintf(payload, sizeof payload, "u%d", i);
+        push(payload);
+    }
+    COMMAND("CONFIG", "SET", "hash-max-listpack-value", "512"); /* as doctor recommends */
+    ck_assert_uint_eq(claimed_count(CLAIM(.want = BATCH)), BATCH);
+    COMMAND("CONFIG", "SET", "hash-max-listpack-value", "64");
+    ck_assert_str_eq(text_of(COMMAND("OBJECT", "ENCODING", key_of("inflight"))), "hashtable");
+    ck_assert_str_eq(text_of(COMMAND("OBJECT", "ENCODING", key_of("lease:" LEASE))), "hashtable");
+    ck_assert_str_eq(hash_field("inflight", "u0"), LEASE);
+    ck_assert_int_eq(number_of(COMMAND("HLEN", key_of("inflight"))), BATCH);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cost");
@@ -89,6 +109,7 @@ int main(void)
     tcase_add_test(tcase, claim_that_finds_nothing_reads_twelve_times_at_most);
     tcase_add_test(tcase, job_that_comes_alone_takes_47_commands_at_most);
     tcase_add_test(tcase, job_of_a_batch_takes_four_commands_at_most);
+    tcase_add_test(tcase, hashes_of_many_jobs_are_no_lists);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -34,6 +34,7 @@ local MAX_REPLY_BYTES = 192 * 1024
 local READ_AT_ONCE = 16
 local PROBE_FORGOTTEN_MS = 600000
 local FORCE_QUIET_MS = 60000
+local FEW_FIELDS, NEVER_COMPACT_BYTES = 8, 1024   -- doctor recommends compact values of up to 512 bytes
 local MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS = 250, 10000
 
 --[[
@@ -373,12 +374,25 @@ while #out / 9 < #slots and looked < MAX_LOOKED_AT and reply_bytes < MAX_REPLY_B
   end
 end
 
+--[[
+HSET. A hash in the compact form is searched from its start for each field, so the cost of a job would grow with the jobs in
+hand. One value too long for that form (hash-max-listpack-value) makes it a table for as long as it lives; the true value of
+the same field follows it, so nothing of it stays.
+]]
+local function set_fields(key, fields)
+  if #fields / 2 < FEW_FIELDS then
+    redis.call('HSET', key, unpack(fields))
+  else
+    redis.call('HSET', key, fields[1], string.rep(' ', NEVER_COMPACT_BYTES), unpack(fields))
+  end
+end
+
 -- New places first, then the counters, then the old places.
 local handed_out = #out / 9
 if handed_out > 0 then
   redis.call('ZADD', LEASES, digits(now_ms + lease_ms), lease)
-  redis.call('HSET', LEASE, unpack(lease_fields))
-  redis.call('HSET', INFLIGHT, unpack(inflight_fields))
+  set_fields(LEASE, lease_fields)
+  set_fields(INFLIGHT, inflight_fields)
   pace.commit(limiter, handed_out)
   if probe then
     for _, cause in ipairs(binding) do

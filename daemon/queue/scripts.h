@@ -9,6 +9,7 @@
 
 #include "queue/link.h"
 #include "queue/lua/steps.h"
+#include "queue/word_list.h"
 
 #define SCRIPT_ARGS_MAX 128
 
@@ -20,6 +21,7 @@ struct script_args {
     int count;
     const char *words[SCRIPT_ARGS_MAX];
     size_t lens[SCRIPT_ARGS_MAX];
+    const struct word_list *more; /* behind them; NULL: nothing */
 };
 
 /* Words beyond SCRIPT_ARGS_MAX are our own bug. */

@@ -27,8 +27,9 @@
 #define GATHER_US    (5 * US_PER_MS)
 #define GATHER_COUNT 64
 
-/* SLOWLOG shows 128 bytes of an argument: the links begin behind them. */
-#define HEAD_BYTES 128
+/* SLOWLOG shows the first 31 words of a command: with so many empty ones the items, which have
+ * links, begin behind them (settle.lua). */
+#define SHADE_WORDS 16
 
 struct entry {
     struct job *job;
@@ -58,9 +59,9 @@ struct settler {
     struct slab entries; /* owns them all */
     uint64_t number;
     int64_t sent_us;
-    uint32_t refusals; /* in a row */
-    struct buffer json;
-    struct event *timer; /* owns: end of the loop turn, or time to repeat */
+    uint32_t refusals;      /* in a row */
+    struct word_list words; /* of the outstanding settle */
+    struct event *timer;    /* owns: end of the loop turn, or time to repeat */
 };
 
 static void append(struct entries *list, struct entry *entry)
@@ -100,42 +101,22 @@ static void free_entry(struct settler *settler, struct entry *entry)
     slab_give_back(&settler->entries, entry);
 }
 
-static bool write_head(struct settler *settler)
+static bool write_words(struct settler *settler, int64_t now_us)
 {
-    char head[HEAD_BYTES + 1];
-    int len = snprintf(head, sizeof head, "{\"number\":%" PRIu64 ",\"count\":%" PRIu32 ",",
-                       settler->number, settler->outstanding.count);
+    struct word_list *words = &settler->words;
 
-    if (len < 0 || len >= HEAD_BYTES)
-        return false;
-    memset(head + len, ' ', (size_t)(HEAD_BYTES - len));
-    memcpy(settler->json.data, head, HEAD_BYTES);
-    return true;
-}
-
-/* Moves as many waiting outcomes into the outstanding settle as fit, when it is empty. */
-static bool write_json(struct settler *settler, int64_t now_us)
-{
-    static const char blanks[HEAD_BYTES] = {' '};
-    struct buffer *json = &settler->json;
-    bool is_first = true;
-
-    buffer_reset(json);
-    buffer_append(json, blanks, HEAD_BYTES);
-    buffer_append_str(json, "\"items\":[");
-    for (struct entry *entry = settler->outstanding.first; entry != NULL; entry = entry->next) {
-        if (!is_first)
-            buffer_append_char(json, ',');
-        is_first = false;
-        if (settle_item_write(json, settler->server, entry->job, &entry->outcome, now_us) !=
+    word_list_reset(words);
+    for (int i = 0; i < SHADE_WORDS; i++)
+        word_list_add_text(words, "");
+    for (struct entry *entry = settler->outstanding.first; entry != NULL; entry = entry->next)
+        if (settle_item_write(words, settler->server, entry->job, &entry->outcome, now_us) !=
             RESULT_OK)
             return false;
-    }
-    buffer_append_str(json, "]}");
-    return !json->failed && write_head(settler);
+    return !words->bytes.failed;
 }
 
-/* An item has at most about 9 KiB (escaped detail, two URLs), most have half a KiB. */
+/* Moves as many waiting outcomes into the outstanding settle as fit, when it is empty. An item has
+ * at most about 5 KiB (two URLs), most have half a KiB. */
 static void fill_outstanding(struct settler *settler)
 {
     size_t bytes = 0;
@@ -144,7 +125,7 @@ static void fill_outstanding(struct settler *settler)
     while (settler->waiting.count > 0 && settler->outstanding.count < MAX_ITEMS) {
         const struct entry *next = settler->waiting.first;
         bytes += 1024 + strlen(next->outcome.answer.session.auth_flow_url) +
-                 strlen(next->job->redirect_url) + 6 * strlen(next->outcome.answer.detail);
+                 strlen(next->job->redirect_url);
         if (settler->outstanding.count > 0 && bytes > MAX_BYTES)
             return;
         append(&settler->outstanding, take_first(&settler->waiting));
@@ -163,11 +144,11 @@ static void repeat_later(struct settler *settler)
 static void send_outstanding(struct settler *settler)
 {
     struct server *server = settler->server;
-    struct script_args args = {0};
+    struct script_args args = {.more = &settler->words};
     char number[24];
 
     settler->sent_us = clock_mono_us();
-    if (!write_json(settler, settler->sent_us)) {
+    if (!write_words(settler, settler->sent_us)) {
         log_error("settle.unwritten", log_int("items", settler->outstanding.count),
                   log_str("now", "kept, and tried again"));
         repeat_later(settler);
@@ -182,7 +163,6 @@ static void send_outstanding(struct settler *settler)
     script_args_text(&args, server->keys.prefix);
     script_args_text(&args, number);
     script_args_bytes(&args, buffer_text(&server->settings_json), server->settings_json.len);
-    script_args_bytes(&args, buffer_text(&settler->json), settler->json.len);
 
     settler->state = SETTLER_SENT;
     enum result result = scripts_call(server->scripts, LUA_STEP_settle, &args, on_reply, settler);
@@ -213,8 +193,7 @@ static void finish_outstanding(struct settler *settler)
         jobs = entry->job;
         free_entry(settler, entry);
     }
-    if (settler->json.data != NULL)
-        explicit_bzero(settler->json.data, settler->json.len);
+    word_list_reset(&settler->words);
     settler->callbacks.on_settled(jobs, settler->user);
 }
 
@@ -286,7 +265,7 @@ struct settler *settler_new(struct event_base *base, struct server *server,
     settler->callbacks = *callbacks;
     settler->user = user;
     slab_init(&settler->entries, sizeof(struct entry));
-    buffer_init(&settler->json, 4 * MAX_BYTES);
+    word_list_init(&settler->words, 2 * MAX_BYTES);
     settler->timer = evtimer_new(base, on_timer, settler);
     return settler->timer == NULL ? settler_free(settler) : settler;
 }
@@ -296,9 +275,7 @@ struct settler *settler_free(struct settler *settler)
     if (settler == NULL)
         return NULL;
     slab_done(&settler->entries); /* what was in them is gone with their pages */
-    if (settler->json.data != NULL)
-        explicit_bzero(settler->json.data, settler->json.cap);
-    buffer_done(&settler->json);
+    word_list_done(&settler->words);
     if (settler->timer != NULL)
         event_free(settler->timer);
     free(settler);

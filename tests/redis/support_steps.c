@@ -1,15 +1,12 @@
 /* support_steps.c - claim, settle and reap, called as the daemon calls them. */
 #include "support_steps.h"
 
-#include "base/buffer.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEMS_MAX_BYTES (512 * 1024)
-#define JOB_WORDS       9
+#define JOB_WORDS 9
 
 static const char *or_else(const char *text, const char *otherwise)
 {
@@ -88,84 +85,83 @@ void take(const char *payload, const char *lease)
     ck_assert_uint_eq(claimed_count(CLAIM(.lease = lease, .want = 1)), 1);
 }
 
-static void append_text(struct buffer *json, const char *value)
+/* Texts that the words of items point to. */
+struct item_texts {
+    char meaning[64];
+    char numbers[7][24];
+};
+
+static const char *number_text(char *text, int64_t number)
 {
-    buffer_append_char(json, ',');
-    buffer_append_json_string(json, or_else(value, ""), strlen(or_else(value, "")));
+    snprintf(text, 24, "%" PRId64, number);
+    return text;
 }
 
-static void append_number(struct buffer *json, int64_t value)
+/* Returns how many words it has written. */
+static int write_item(const char **words, struct item_texts *texts, const struct item *item)
 {
-    buffer_append_format(json, ",%" PRId64, value);
+    static const char *const told[] = {[NOT_TOLD] = "-", [ACCEPTED] = "1", [REFUSED] = "0"};
+    char(*numbers)[24] = texts->numbers;
+
+    snprintf(texts->meaning, sizeof texts->meaning, "%s %s %s", item->kind,
+             or_else(item->signal, "none"), told[item->told]);
+    const char *const common[] = {
+        or_else(item->lease, LEASE),
+        item->user,
+        texts->meaning,
+        or_else(item->key_fp, KEY_FP),
+        number_text(numbers[0], item->age_ms),
+        number_text(numbers[1], item->link_expiry_mins != 0 ? item->link_expiry_mins : 30),
+        or_else(item->request_id, ""),
+        or_else(item->redirect_url, ""),
+        or_else(item->ref, ""),
+        number_text(numbers[2], item->quota_reset_ms)};
+    const char *const of_link[] = {
+        number_text(numbers[3], item->life_ms != 0 ? item->life_ms : 1800000),
+        or_else(item->session_id, ""), "2026-01-01T00:00:00.000Z", "2026-01-01T00:30:00.000Z",
+        or_else(item->auth_flow_url, "")};
+    const char *const of_other[] = {number_text(numbers[4], item->delay_ms),
+                                    number_text(numbers[5], item->retry_after_ms),
+                                    number_text(numbers[6], item->http_status),
+                                    or_else(item->error_code, ""), or_else(item->detail, "")};
+    memcpy(words, common, sizeof common);
+    memcpy(words + 10, strcmp(item->kind, "created") == 0 ? of_link : of_other, sizeof of_link);
+    return SETTLE_ITEM_WORDS;
 }
 
-static void append_item(struct buffer *json, const struct item *item)
+static redisReply *call_settle(const struct settle_args *args, int count, const char *const *items)
 {
-    static const char *const told[] = {[NOT_TOLD] = "null", [ACCEPTED] = "true", [REFUSED] = "false"};
-
-    buffer_append_char(json, '[');
-    const char *lease = or_else(item->lease, LEASE);
-    buffer_append_json_string(json, lease, strlen(lease));
-    append_text(json, item->user);
-    append_text(json, item->kind);
-    append_text(json, or_else(item->signal, "none"));
-    append_text(json, or_else(item->key_fp, KEY_FP));
-    buffer_append_format(json, ",%s", told[item->told]);
-    append_number(json, item->age_ms);
-    append_number(json, item->retry_after_ms);
-    append_number(json, item->quota_reset_ms);
-    append_number(json, item->life_ms != 0 ? item->life_ms : 1800000);
-    append_number(json, item->link_expiry_mins != 0 ? item->link_expiry_mins : 30);
-    append_text(json, item->session_id);
-    append_text(json, item->auth_flow_url);
-    append_text(json, "2026-01-01T00:00:00.000Z");
-    append_text(json, "2026-01-01T00:30:00.000Z");
-    append_text(json, item->request_id);
-    append_text(json, item->redirect_url);
-    append_text(json, item->ref);
-    append_number(json, item->delay_ms);
-    append_number(json, item->http_status);
-    append_text(json, item->error_code);
-    append_text(json, item->detail);
-    buffer_append_char(json, ']');
-}
-
-static redisReply *call_settle(const char *boot, const char *settings, int64_t number,
-                               const char *json)
-{
+    static const char *words[3 + SETTLE_SHADE_WORDS + SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS];
     char settled_key[64];
-    snprintf(settled_key, sizeof settled_key, "settled:%s", boot);
 
+    ck_assert_int_le(count, SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS);
+    snprintf(settled_key, sizeof settled_key, "settled:%s", or_else(args->boot, BOOT));
     const char *const keys[] = {"leases", "inflight", "delayed", "limiter",  "holds",
                                 "events", "dead",     "stats",   settled_key};
-    const char *const words[] = {WORLD_PREFIX, digits(number), settings, json};
-
-    return call_step(LUA_STEP_settle, 9, keys, 4, words);
+    words[0] = WORLD_PREFIX;
+    words[1] = digits(args->number);
+    words[2] = or_else(args->settings, SETTINGS);
+    for (int i = 0; i < SETTLE_SHADE_WORDS; i++)
+        words[3 + i] = "";
+    memcpy(words + 3 + SETTLE_SHADE_WORDS, items, (size_t)count * sizeof items[0]);
+    return call_step(LUA_STEP_settle, 9, keys, 3 + SETTLE_SHADE_WORDS + count, words);
 }
 
-redisReply *settle_json(int64_t number, const char *json)
+redisReply *settle_words(int64_t number, int count, const char *const *words)
 {
-    return call_settle(BOOT, SETTINGS, number, json);
+    return call_settle(&(const struct settle_args){.number = number}, count, words);
 }
 
 redisReply *settle_as(const struct settle_args *args)
 {
-    struct buffer json;
+    static const char *words[SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS];
+    static struct item_texts texts[SETTLE_MAX_ITEMS];
+    int count = 0;
 
-    buffer_init(&json, ITEMS_MAX_BYTES);
-    buffer_append_format(&json, "{\"number\":%" PRId64 ",\"count\":%zu,%80s\"items\":[",
-                         args->number, args->count, "");
-    for (size_t i = 0; i < args->count; i++) {
-        if (i > 0)
-            buffer_append_char(&json, ',');
-        append_item(&json, &args->items[i]);
-    }
-    buffer_append_str(&json, "]}");
-    ck_assert(!json.failed);
-    redisReply *reply = call_settle(or_else(args->boot, BOOT), or_else(args->settings, SETTINGS),
-                                    args->number, buffer_text(&json));
-    buffer_done(&json);
-    return reply;
+    ck_assert_uint_le(args->count, SETTLE_MAX_ITEMS);
+    for (size_t i = 0; i < args->count; i++)
+        count += write_item(words + count, &texts[i], &args->items[i]);
+    return call_settle(args, count, words);
 }
 
 redisReply *settle(int64_t number, size_t count, const struct item *items)

@@ -86,7 +86,12 @@ struct settle_args {
 
 redisReply *settle_as(const struct settle_args *args);
 redisReply *settle(int64_t number, size_t count, const struct item *items);
-redisReply *settle_json(int64_t number, const char *json);
+
+/* A settle's items, word by word: SETTLE_ITEM_WORDS each. */
+#define SETTLE_SHADE_WORDS 16
+#define SETTLE_ITEM_WORDS  15
+#define SETTLE_MAX_ITEMS   256
+redisReply *settle_words(int64_t number, int count, const char *const *words);
 #define SETTLE(number, ...)                                                                        \
     settle(number, sizeof((const struct item[]){__VA_ARGS__}) / sizeof(struct item),               \
            (const struct item[]){__VA_ARGS__})

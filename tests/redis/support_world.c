@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define RING      16
-#define ARGS_MAX  320
+#define ARGS_MAX  4096
 #define TEXT_SIZE 256
 
 struct world world;

@@ -10,13 +10,13 @@ KEYS  1 leases    zset, lease -> deadline ms     6 events   stream
       3 delayed   zset, record -> due, Unix ms   8 stats    hash
       4 limiter   hash                           9 settled  string, number of this process's last settle
       5 holds     hash, cause -> what is known
-ARGV  1 prefix  2 number  3 settings (JSON)
-      4 {"number": N, "count": N, <blanks up to 128 bytes, so that SLOWLOG never shows a link>, "items": [...]}
-        item: [lease, endUserId, kind, signal, keyFp, accepted, ageMs, retryAfterMs, resetMs, lifeMs, linkExpiryMins,
-        sessionId, authFlowUrl, createdAt, expiresAt, requestId, redirectUrl, ref, delayMs, httpStatus, errorCode, detail];
-        what says nothing is '' or 0. accepted: true, false, or null when the pace is not to be told. ageMs: since the
-        request began. resetMs: how long nothing is left of the API's limit, as its headers say. A list, for to read an
-        object of so many names takes three times as long.
+ARGV  1 prefix  2 number  3 settings (JSON)  4..19 empty: SLOWLOG shows the first 31 words of a command, and each item has
+      a link, which is a credential. Then the items, 15 words each:
+        lease, endUserId, `<kind> <signal> <accepted>`, keyFp, ageMs, linkExpiryMins, requestId, redirectUrl, ref, resetMs, then
+        of a link (kind created): lifeMs, sessionId, createdAt, expiresAt, authFlowUrl
+        of anything else: delayMs, retryAfterMs, httpStatus, errorCode, detail
+      accepted: 1, 0, or - when the pace is not to be told. ageMs: since the request began. resetMs: how long nothing is left
+      of the API's limit, as its headers say. Words, for JSON of the same takes half as long again to read.
 
 Returns  {nowMs, 'done' | 'again', {fenced users}, {cause, ms until its next change or -1, detail, ...},
           'perSec burst maxPerSec pace'}; 'again': this number was settled before, nothing is done
@@ -32,9 +32,11 @@ local STREAMS = { events = EVENTS, dead = DEAD }
 
 local SETTLED_TTL_MS = 3600000
 local LIFE_SLACK_MS = 300000
+local HUGE = 1e15
 
--- Places in an item.
-local LEASE, USER, SIGNAL, KEY_FP, SESSION_ID, REF = 1, 2, 4, 5, 12, 18
+-- Items are known by the place of their first word.
+local FIRST_ITEM, ITEM_WORDS = 20, 15
+local USER = 1   -- behind it
 
 local function lease_key(name)
   return PREFIX .. ':lease:' .. name
@@ -82,6 +84,9 @@ local refused = lacks('ZREM', LEASES, 'member')
 if refused then
   return refused
 end
+if (#ARGV - FIRST_ITEM + 1) % ITEM_WORDS ~= 0 then
+  return redis.error_reply('ERR authlink settle of ' .. #ARGV .. ' words: no whole number of items')
+end
 
 if not limiter.per_sec then
   pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
@@ -124,20 +129,21 @@ local READY_FIELDS = 13
 
 -- Returns how many fields are new. SLOWLOG shows the first 31 words of a command, also of one that a script calls: the
 -- link, a credential, stands behind them, so one field is written four times.
-local function write_fields(how, key, item, expires_at, attempts)
-  local mins, session_id, url, created_at, expires_iso, request_id, redirect_url, ref = unpack(item, 11, 18)
+local function write_fields(how, key, at, expires_at, attempts)
+  local user, _, _, _, mins, request_id, redirect_url, ref, _, _, session_id, created_at, expires_iso, url =
+    unpack(ARGV, at + 1, at + 14)
   return how('HSET', key, 'status', 'ready', 'status', 'ready', 'status', 'ready', 'status', 'ready',
-    'endUserId', item[USER], 'sessionId', session_id, 'createdAt', created_at, 'expiresAt', expires_iso,
-    'expiresAtMs', expires_at, 'redirectUrl', redirect_url, 'linkExpiryMins', shared_digits[mins], 'ref', ref,
+    'endUserId', user, 'sessionId', session_id, 'createdAt', created_at, 'expiresAt', expires_iso,
+    'expiresAtMs', expires_at, 'redirectUrl', redirect_url, 'linkExpiryMins', mins, 'ref', ref,
     'attempts', attempts, 'requestId', request_id, 'updatedAtMs', shared_digits[now_ms], 'authFlowUrl', url)
 end
 
 -- Most users have nothing there: that it was so is known by the fields that are new. What was there goes whole.
-local function write_ready(item, expires_at, attempts)
-  local key = session_key(item[USER])
-  if write_fields(pcall_redis, key, item, expires_at, attempts) ~= READY_FIELDS then
+local function write_ready(at, expires_at, attempts)
+  local key = session_key(ARGV[at + USER])
+  if write_fields(pcall_redis, key, at, expires_at, attempts) ~= READY_FIELDS then
     call('DEL', key)
-    write_fields(call, key, item, expires_at, attempts)
+    write_fields(call, key, at, expires_at, attempts)
   end
   call('PEXPIREAT', key, expires_at)
 end
@@ -146,63 +152,63 @@ end
 local settled_in = {}
 
 -- What an outcome other than a link needs, made when the first of them comes.
-local others
+local others, meanings
+
+-- A whole number from an item; nil if it is none, or none of ours.
+local function natural(word)
+  local number = shared_numbers[word]
+  return number and number >= 0 and number < HUGE and number or nil
+end
 
 local function others_of()
   others = others or settle_others({ settings = settings, holds = holds, inflight = INFLIGHT, delayed = DELAYED,
-    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready })
+    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready, meanings = meanings,
+    natural = natural })
   return others
 end
 
-local function settle_created(job_key, attempts_before, item, expires_ms)
+local function settle_created(job_key, attempts_before, at, expires_ms)
   count('attempts')
   count('ready')
   local expires_at, attempts = digits(expires_ms), shared_digits[attempts_before + 1]
-  write_ready(item, expires_at, attempts)
+  write_ready(at, expires_at, attempts)
   memory.last_ready_ms = now_ms
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', item[USER],
-    'ref', item[REF], 'sessionId', item[SESSION_ID], 'expiresAtMs', expires_at, 'attempts', attempts)
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at + USER],
+    'ref', ARGV[at + 8], 'sessionId', ARGV[at + 11], 'expiresAtMs', expires_at, 'attempts', attempts)
 end
 
-local HUGE = 1e15
+local ACCEPTED = { ['1'] = true, ['0'] = false }
 
---[[
-Raises, or returns false, if the item would fail half way. Lua itself proves the types: only numbers compare with a number,
-only texts with a text; that costs a fifth of asking for each type.
-]]
-local function is_sound(item)
-  local lease, user, kind, signal, key_fp, accepted, age_ms, retry_after_ms, reset_ms, life_ms, mins, session_id, url,
-    created_at, expires_at, request_id, redirect_url, ref, delay_ms, http_status, error_code, detail = unpack(item, 1, 22)
-  local _ = lease < '' or user < '' or key_fp < '' or session_id < '' or url < '' or created_at < '' or expires_at < ''
-    or request_id < '' or redirect_url < '' or ref < '' or error_code < '' or detail < ''
-  return age_ms < HUGE and retry_after_ms < HUGE and reset_ms < HUGE and life_ms < HUGE and mins < HUGE and delay_ms < HUGE
-    and http_status < HUGE and (accepted == true or accepted == false or accepted == cjson.null)
-    and (kind == 'created' and signal == 'ok' or others_of().is_known(kind, signal))
-end
+-- The third word of an item, read once for all that have the same: kind, signal, accepted (nil: the pace is not told).
+meanings = setmetatable({}, { __index = function(known, word)
+  local kind, signal, accepted = match(word, '^(%l[%l_]*) (%l+) ([10-])$')
+  local is_link = kind == 'created' and signal == 'ok'
+  local meaning = { kind = kind, signal = signal, accepted = ACCEPTED[accepted], is_link = is_link,
+    is_sound = is_link or others_of().is_known(kind, signal) }
+  known[word] = meaning
+  return meaning
+end })
 
--- Every item, or what stands for it if it is unsound: to refuse the call would refuse all of it at every repetition. Its
--- job is buried, for a person to see; if not even its place can be read, it is left to the reaper as a stray.
-local function sound_items(list)
-  local sound = {}
-  for i, item in ipairs(list) do
-    local fine, is_fine = pcall(is_sound, item)
-    sound[#sound + 1] = fine and is_fine and item or others_of().stands_for(item, i)
-  end
-  return sound
+-- Where each item begins in ARGV.
+local items = {}
+for at = FIRST_ITEM, #ARGV, ITEM_WORDS do
+  items[#items + 1] = at
 end
 
 -- Lease -> its users among these items.
 local function by_lease(some)
   local users = {}
-  for _, item in ipairs(some) do
-    local of_lease = users[item[LEASE]] or {}
-    of_lease[#of_lease + 1] = item[USER]
-    users[item[LEASE]] = of_lease
+  for _, at in ipairs(some) do
+    local lease = ARGV[at]
+    local of_lease = users[lease]
+    if not of_lease then
+      of_lease = {}
+      users[lease] = of_lease
+    end
+    of_lease[#of_lease + 1] = ARGV[at + USER]
   end
   return users
 end
-
-local items = sound_items(cjson.decode(ARGV[4]).items)
 
 -- The records of all items, read lease by lease: lease -> user -> record. A record is taken once.
 local function read_records()
@@ -223,57 +229,75 @@ local fenced, learned, settled = {}, {}, {}
 local feed_holds   -- of settle_holds.lua
 
 -- What the holds learn of this answer. While there are none, a link only tells that the API works.
-local function tell_holds(item, job_key)
-  if item[SIGNAL] == 'ok' and next(holds) == nil then
+local function tell_holds(at, item, job_key)
+  if next(holds) == nil and (item or meanings[ARGV[at + 2]]).signal == 'ok' then
     if memory.failures > 0 then
       memory.failures, memory.jobs = 0, {}
     end
     memory.last_ok_ms = now_ms
-    note_worked(item[KEY_FP])
+    note_worked(ARGV[at + 3])
     return
   end
   feed_holds = feed_holds or settle_holds({ settings = settings, holds = holds, memory = memory, key = HOLDS,
     limiter = LIMITER, note_worked = note_worked })
-  feed_holds(others_of().named(item), job_key)
+  feed_holds(item or others_of().named(at), job_key)
 end
 
-local function settle_one(item)
-  local lease, user, kind, _, _, accepted, age_ms, retry_after_ms, reset_ms, life_ms, mins = unpack(item, 1, 11)
+local function tell_pace(slot_us, accepted, retry_after_ms, reset_ms)
+  if accepted ~= nil then
+    learned[#learned + 1] = { slotUs = slot_us, accepted = accepted, retryAfterMs = retry_after_ms, resetMs = reset_ms }
+  end
+end
+
+-- When the link of this item ends, Unix ms; nil if it is none, or a number in it is none.
+local function link_end(at, meaning)
+  local age_ms, mins, reset_ms, life_ms = natural(ARGV[at + 4]), natural(ARGV[at + 5]), natural(ARGV[at + 9]), natural(ARGV[at + 10])
+  return meaning.is_link and age_ms and mins and reset_ms and life_ms and expiry_of(age_ms, life_ms, mins)
+end
+
+-- Whatever is no link, or one that waited so long for this settle that it is over: that is asked for again.
+local function settle_other(at, record, job_key)
+  local job = from_record(record)
+  if not job then
+    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
+    return
+  end
+  local item = others_of().named(at)
+  others_of().settle(job, item)
+  tell_pace(job.slot_us, item.accepted, item.retryAfterMs, item.resetMs)
+  tell_holds(at, item, job_key)
+end
+
+local function settle_one(at)
+  local lease, user, word = unpack(ARGV, at, at + 2)
   local record = records[lease][user]
   if not record then
     fenced[#fenced + 1] = user
-    others_of().settle_fenced(item)
+    others_of().settle_fenced(at)
     return
   end
   records[lease][user] = nil
-  settled[#settled + 1], settled_in[user] = item, lease
+  settled[#settled + 1], settled_in[user] = at, lease
   local job_key, attempts, slot_us = outline_of(record)
-  local expires_ms = kind == 'created' and expiry_of(age_ms, life_ms, mins) or 0
-  if job_key and expires_ms > now_ms then
-    settle_created(job_key, attempts, item, expires_ms)
-  else
-    local job = from_record(record)
-    if not job then
-      dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
-      return
-    end
-    -- a link that waited too long for this settle is asked for again
-    others_of().settle(job, item, kind == 'created' and 'retry' or kind)
+  local meaning = meanings[word]
+  local expires_ms = link_end(at, meaning)
+  if not (job_key and expires_ms and expires_ms > now_ms) then
+    settle_other(at, record, job_key)
+    return
   end
-  if accepted ~= cjson.null then
-    learned[#learned + 1] = { slotUs = slot_us, accepted = accepted, retryAfterMs = retry_after_ms, resetMs = reset_ms }
-  end
-  tell_holds(item, job_key)
+  settle_created(job_key, attempts, at, expires_ms)
+  tell_pace(slot_us, meaning.accepted, 0, natural(ARGV[at + 9]))
+  tell_holds(at, nil, job_key)
 end
 
 -- The old places: leases, the index, and leases that are empty now.
 local function clear_settled()
   local users, indexed = {}, {}
-  for i, item in ipairs(settled) do
-    users[i] = item[USER]
+  for i, at in ipairs(settled) do
+    users[i] = ARGV[at + USER]
   end
   for i, holder in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
-    if holder == settled[i][LEASE] then
+    if holder == ARGV[settled[i]] then
       indexed[#indexed + 1] = users[i]
     end
   end
@@ -288,8 +312,8 @@ local function clear_settled()
   end
 end
 
-for _, item in ipairs(items) do
-  settle_one(item)
+for _, at in ipairs(items) do
+  settle_one(at)
 end
 if #settled > 0 then
   clear_settled()

@@ -3,13 +3,12 @@ settle_others.lua - outcomes that are no link. Most settles have none, so settle
 it needs when it is called.
 
 step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(age_ms, life_ms, link_expiry_mins),
-         write_ready(item, expires_at, attempts)
-Returns  a table of functions:
-settle(job, item, kind)   writes the job's new place
-settle_fenced(item)       of a job that somebody else has
-is_known(kind, signal)    whether there are such
-stands_for(item, i)       what stands for an unsound one; nil if not even its place can be read
-named(item)               its values by their names
+         write_ready(at, expires_at, attempts), meanings (of the third words), natural(word)
+Returns  a table of functions; at: where the words of an item begin in ARGV
+named(at)                its values by their names; what stands for an unsound one
+settle(job, item)        writes the job's new place
+settle_fenced(at)        of a job that somebody else has
+is_known(kind, signal)   whether there are such
 ]]
 local step = ...
 local settings, streams = step.settings, step.streams
@@ -18,16 +17,39 @@ local others = {}
 local LATE_MAX_AGE_MS = 1800000
 local MAX_DELAY_MS = 600000
 
-local NAMES = { 'lease', 'endUserId', 'kind', 'signal', 'keyFp', 'accepted', 'ageMs', 'retryAfterMs', 'resetMs', 'lifeMs',
-  'linkExpiryMins', 'sessionId', 'authFlowUrl', 'createdAt', 'expiresAt', 'requestId', 'redirectUrl', 'ref', 'delayMs',
-  'httpStatus', 'errorCode', 'detail' }
+-- From the fourth word on. Those of a link are not read here, but for its life: settle.lua writes it from where it stands.
+local NAMES = { 'keyFp', 'ageMs', 'linkExpiryMins', 'requestId', 'redirectUrl', 'ref', 'resetMs' }
+local NAMES_OF = {
+  [true] = { 'lifeMs' },
+  [false] = { 'delayMs', 'retryAfterMs', 'httpStatus', 'errorCode', 'detail' },
+}
+local NUMBERS = { 'ageMs', 'linkExpiryMins', 'resetMs', 'lifeMs', 'delayMs', 'retryAfterMs', 'httpStatus' }
 
-function others.named(item)
-  local named = {}
+-- Nothing, where it should be something: a fault of ours. To refuse the settle would refuse all of it at every repetition, so
+-- its job is buried, for a person to see.
+local function stand_in(at)
+  return { lease = ARGV[at], endUserId = ARGV[at + 1], kind = 'gave_up', signal = 'none', keyFp = '', requestId = '',
+    redirectUrl = '', ref = '', errorCode = '', detail = 'an item of a settle was unsound: a fault of authlinkd',
+    ageMs = 0, linkExpiryMins = 0, resetMs = 0, lifeMs = 0, delayMs = 0, retryAfterMs = 0, httpStatus = 0 }
+end
+
+function others.named(at)
+  local meaning = step.meanings[ARGV[at + 2]]
+  local item = { lease = ARGV[at], endUserId = ARGV[at + 1], kind = meaning.kind, signal = meaning.signal,
+    accepted = meaning.accepted, lifeMs = '0', delayMs = '0', retryAfterMs = '0', httpStatus = '0', errorCode = '', detail = '' }
   for i, name in ipairs(NAMES) do
-    named[name] = item[i]
+    item[name] = ARGV[at + 2 + i]
   end
-  return named
+  for i, name in ipairs(NAMES_OF[meaning.is_link]) do
+    item[name] = ARGV[at + 9 + i]
+  end
+  for _, name in ipairs(NUMBERS) do
+    item[name] = step.natural(item[name])
+    if not item[name] or not meaning.is_sound then
+      return stand_in(at)
+    end
+  end
+  return item
 end
 
 local function put_off(job, delay_ms)
@@ -85,12 +107,13 @@ local SETTLE = {
   end,
   rejected = finish,
   gave_up = finish,
+  created = retry,   -- a link that waited too long for its settle is over: it is asked for again
 }
 
 local SIGNALS = { ok = true, own = true, missing = true, account = true, down = true, none = true, throttled = true }
 
-function others.settle(job, item, kind)
-  SETTLE[kind](job, others.named(item))
+function others.settle(job, item)
+  SETTLE[item.kind](job, item)
 end
 
 local function is_in_flight(user)
@@ -99,26 +122,19 @@ local function is_in_flight(user)
 end
 
 -- A link that came late is kept if its user has none and is nobody's.
-function others.settle_fenced(item)
+function others.settle_fenced(at)
   count('fenced')
-  local late = others.named(item)
+  local late = others.named(at)
   local expires_ms = step.expiry_of(late.ageMs, late.lifeMs, late.linkExpiryMins)
   if late.kind == 'created' and late.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
     and not valid_link(late.endUserId) and not is_in_flight(late.endUserId) then
-    step.write_ready(item, digits(expires_ms), '1')
+    step.write_ready(at, digits(expires_ms), '1')
     count('late')
   end
 end
 
 function others.is_known(kind, signal)
-  return (kind == 'created' or SETTLE[kind] ~= nil) and SIGNALS[signal]
-end
-
-function others.stands_for(item, i)
-  if type(item) == 'table' and type(item[1]) == 'string' and type(item[2]) == 'string' then
-    return { item[1], item[2], 'gave_up', 'none', '', cjson.null, 0, 0, 0, 0, 0, '', '', '', '', '', '', '', 0, 0, '',
-      'item ' .. i .. ' of a settle was unsound: a fault of authlinkd' }
-  end
+  return kind ~= nil and kind ~= 'created' and SETTLE[kind] ~= nil and SIGNALS[signal] ~= nil
 end
 
 return others

@@ -1,0 +1,139 @@
+/* test_settle_item.c - an outcome in words, as settle.lua reads it. */
+#include "queue/settle_item.h"
+#include "run_tests.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct word_list words;
+static const struct server server = {.owner = "web-1@0123456789abcdef", .boot = "00000000000000aa"};
+
+static void begin(void)
+{
+    word_list_init(&words, 8192);
+}
+
+static void end(void)
+{
+    word_list_done(&words);
+}
+
+static const struct job job = {.end_user_id = "end_usr_a",
+                               .lease_seq = 7,
+                               .link_expiry_mins = 30,
+                               .redirect_url = "https://shop.example/done",
+                               .ref = "a \"quoted\" ref"};
+
+/* The words, each with a bar behind it. */
+static const char *shown(void)
+{
+    static char text[8192];
+    const char *bytes = buffer_text(&words.bytes);
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < words.count; i++) {
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s|", (int)words.lens[i], bytes);
+        bytes += words.lens[i];
+    }
+    return text;
+}
+
+static void write_item(const struct outcome *outcome)
+{
+    ck_assert_int_eq(settle_item_write(&words, &server, &job, outcome, 9000000), RESULT_OK);
+    ck_assert_uint_eq(words.count, SETTLE_ITEM_WORDS);
+}
+
+START_TEST(link_says_what_is_known_in_its_order)
+{
+    write_item(&(const struct outcome){.kind = OUTCOME_CREATED,
+                                       .signal = SIGNAL_OK,
+                                       .is_accepted = true,
+                                       .is_told_to_pace = true,
+                                       .quota_reset_ms = 12,
+                                       .began_us = 8750000,
+                                       .key_fp = "fp",
+                                       .answer = {.session = {.id = "sess",
+                                                              .auth_flow_url = "https://link",
+                                                              .created_at = "then",
+                                                              .expires_at = "later",
+                                                              .life_ms = 1800000},
+                                                  .request_id = "req"}});
+    ck_assert_str_eq(
+        shown(),
+        "web-1@0123456789abcdef/00000000000000aa/7|end_usr_a|created ok 1|fp|250|30|req|"
+        "https://shop.example/done|a \"quoted\" ref|12|1800000|sess|then|later|https://link|");
+}
+END_TEST
+
+START_TEST(failure_says_what_is_known_in_its_order_and_nothing_of_a_link)
+{
+    write_item(&(const struct outcome){.kind = OUTCOME_THROTTLED,
+                                       .signal = SIGNAL_THROTTLED,
+                                       .is_told_to_pace = true,
+                                       .delay_ms = 1500,
+                                       .retry_after_ms = 3000,
+                                       .answer = {.http_status = 429,
+                                                  .session = {.auth_flow_url = "https://link"},
+                                                  .error_code = "SLOW",
+                                                  .detail = "why"}});
+    ck_assert_str_eq(
+        shown(), "web-1@0123456789abcdef/00000000000000aa/7|end_usr_a|throttled throttled 0||0|30||"
+                 "https://shop.example/done|a \"quoted\" ref|0|1500|3000|429|SLOW|why|");
+}
+END_TEST
+
+START_TEST(outcome_that_never_ran_is_not_told_to_the_pace)
+{
+    struct outcome outcome;
+
+    outcome_returned("drain", &outcome);
+    write_item(&outcome);
+    ck_assert_ptr_nonnull(strstr(shown(), "|returned none -|"));
+}
+END_TEST
+
+START_TEST(item_without_room_leaves_nothing)
+{
+    struct outcome outcome;
+
+    word_list_done(&words);
+    word_list_init(&words, 64);
+    word_list_add_text(&words, "before");
+    outcome_returned("drain", &outcome);
+    ck_assert_int_eq(settle_item_write(&words, &server, &job, &outcome, 0), RESULT_FULL);
+    ck_assert(words.bytes.failed);
+    ck_assert_str_eq(shown(), "before|");
+}
+END_TEST
+
+START_TEST(words_that_are_dropped_are_wiped)
+{
+    word_list_add_text(&words, "secret of the first");
+    word_list_add_text(&words, "");
+    word_list_add_number(&words, INT64_MIN);
+    ck_assert_str_eq(shown(), "secret of the first||-9223372036854775808|");
+    size_t len = words.bytes.len;
+    word_list_reset(&words);
+    ck_assert_uint_eq(words.count, 0);
+    for (size_t i = 0; i < len; i++)
+        ck_assert_int_eq(words.bytes.data[i], 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("settle_item");
+    TCase *tcase = tcase_create("words");
+
+    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_test(tcase, link_says_what_is_known_in_its_order);
+    tcase_add_test(tcase, failure_says_what_is_known_in_its_order_and_nothing_of_a_link);
+    tcase_add_test(tcase, outcome_that_never_ran_is_not_told_to_the_pace);
+    tcase_add_test(tcase, item_without_room_leaves_nothing);
+    tcase_add_test(tcase, words_that_are_dropped_are_wiped);
+    suite_add_tcase(suite, tcase);
+    return run_tests(suite);
+}

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS_A_JOB 9
+#define FIELDS_A_JOB       9
+#define FIELDS_OF_ALL      2 /* what plain jobs have in common */
+#define FIELDS_A_PLAIN_JOB 3
 
 /* A slot lies at most 250 ms ahead; what is beyond a minute is no slot of ours. */
 #define MAX_SLOT_US (60 * US_PER_SEC)
@@ -65,21 +67,35 @@ static int64_t lease_ms(const struct server *server)
     return server->request_timeout_ms + server->timing.lease_margin_ms;
 }
 
+/* False: the lists have not the form they must have. */
+static bool note_lists(struct claim_reply *claim)
+{
+    if (!reply_is_array(claim->jobs) || !reply_is_array(claim->plain_jobs))
+        return false;
+
+    size_t words = claim->jobs->elements, plain_words = claim->plain_jobs->elements;
+    if (plain_words > 0 && plain_words < FIELDS_OF_ALL)
+        return false;
+    plain_words -= plain_words > 0 ? FIELDS_OF_ALL : 0;
+    claim->plain_count = plain_words / FIELDS_A_PLAIN_JOB;
+    claim->job_count = claim->plain_count + words / FIELDS_A_JOB;
+    return words % FIELDS_A_JOB == 0 && plain_words % FIELDS_A_PLAIN_JOB == 0;
+}
+
 /* False: the reply has not the form it must have. */
 static bool read_reply(const redisReply *reply, struct claim_reply *claim)
 {
     const redisReply *word = reply_at(reply, 1);
 
     if (reply_is(word, "jobs")) {
-        const redisReply *jobs = reply_at(reply, 6);
         claim->word = CLAIM_JOBS;
         claim->is_probe = reply_int(reply_at(reply, 2), 0) == 1;
         claim->queue_len = reply_int(reply_at(reply, 3), 0);
         claim->next_due_ms = reply_int(reply_at(reply, 4), -1);
         claim->rate = reply_text(reply_at(reply, 5));
-        claim->jobs = jobs;
-        claim->job_count = reply_is_array(jobs) ? jobs->elements / FIELDS_A_JOB : 0;
-        return reply_is_array(jobs) && jobs->elements % FIELDS_A_JOB == 0;
+        claim->jobs = reply_at(reply, 6);
+        claim->plain_jobs = reply_at(reply, 7);
+        return note_lists(claim);
     }
     if (reply_is(word, "wait")) {
         claim->word = CLAIM_WAIT;
@@ -193,10 +209,10 @@ static bool is_in(int64_t value, int64_t min, int64_t max)
     return value >= min && value <= max;
 }
 
-static enum result read_job(const struct claim_reply *reply, size_t index, struct job *job)
+/* A job's fields, in the order of FIELDS_A_JOB. */
+static enum result read_fields(const struct claim_reply *reply, const redisReply *const *fields,
+                               struct job *job)
 {
-    const redisReply *const *fields =
-        (const redisReply *const *)reply->jobs->element + index * FIELDS_A_JOB;
     int64_t attempts = reply_int(fields[2], -1);
     int64_t recoveries = reply_int(fields[3], -1);
     int64_t slot_us = reply_int(fields[5], -1);
@@ -220,6 +236,25 @@ static enum result read_job(const struct claim_reply *reply, size_t index, struc
     job->slot_due_us = reply->received_us + slot_us;
     job->link_expiry_mins = (uint32_t)link_expiry_mins;
     return RESULT_OK;
+}
+
+/* The plain ones come first. */
+static enum result read_job(const struct claim_reply *reply, size_t index, struct job *job)
+{
+    static char empty[] = "";
+    static const redisReply nought = {.type = REDIS_REPLY_INTEGER},
+                            no_text = {.type = REDIS_REPLY_STRING, .str = empty};
+    const redisReply *const *all;
+
+    if (index >= reply->plain_count) {
+        all = (const redisReply *const *)reply->jobs->element;
+        return read_fields(reply, all + (index - reply->plain_count) * FIELDS_A_JOB, job);
+    }
+    all = (const redisReply *const *)reply->plain_jobs->element;
+    const redisReply *const *own = all + FIELDS_OF_ALL + index * FIELDS_A_PLAIN_JOB;
+    const redisReply *const fields[FIELDS_A_JOB] = {own[0], own[1], &nought, &nought, &nought,
+                                                    own[2], all[0], all[1],  &no_text};
+    return read_fields(reply, fields, job);
 }
 
 enum result claim_read_jobs(const struct claim_reply *reply, struct job_pool *pool,

@@ -31,8 +31,10 @@ struct claim_reply {
     const char *cause;   /* with HOLD: the hold; with FOREIGN: schema or publishableKey */
     const char *detail;
     const char *rate; /* with JOBS: "perSec burst maxPerSec pace" */
-    size_t job_count;
-    const redisReply *jobs; /* for claim_read_jobs() */
+    size_t job_count; /* of both lists; these are for claim_read_jobs() */
+    size_t plain_count;
+    const redisReply *jobs;
+    const redisReply *plain_jobs; /* that were nothing but an ID */
 };
 
 struct claimer;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_WORDS 9
+#define JOB_WORDS       9
+#define PLAIN_FIRST     2
+#define PLAIN_JOB_WORDS 3
 
 static const char *or_else(const char *text, const char *otherwise)
 {
@@ -39,19 +41,45 @@ const char *word_of(const redisReply *reply)
     return text_of(at(reply, 1));
 }
 
+/* Jobs that were nothing but an ID, behind what they have in common. */
+static size_t plain_count(const redisReply *reply)
+{
+    size_t words = at(reply, 7)->elements;
+
+    ck_assert(words == 0 || words % PLAIN_JOB_WORDS == PLAIN_FIRST);
+    return words / PLAIN_JOB_WORDS;
+}
+
 size_t claimed_count(const redisReply *reply)
 {
     ck_assert_str_eq(word_of(reply), "jobs");
     const redisReply *jobs = at(reply, 6);
     ck_assert_uint_eq(jobs->elements % JOB_WORDS, 0);
-    return jobs->elements / JOB_WORDS;
+    return plain_count(reply) + jobs->elements / JOB_WORDS;
 }
 
-struct claimed claimed_at(const redisReply *reply, size_t index)
+static struct claimed plain_at(const redisReply *jobs, size_t index)
+{
+    size_t first = PLAIN_FIRST + index * PLAIN_JOB_WORDS;
+
+    return (struct claimed){
+        .user = text_of(at(jobs, first)),
+        .job_key = text_of(at(jobs, first + 1)),
+        .slot_offset_us = number_of(at(jobs, first + 2)),
+        .redirect_url = text_of(at(jobs, 0)),
+        .link_expiry_mins = number_of(at(jobs, 1)),
+        .ref = "",
+    };
+}
+
+static struct claimed listed_at(const redisReply *reply, size_t index)
 {
     const redisReply *jobs = at(reply, 6);
-    size_t first = index * JOB_WORDS;
+    size_t plain = plain_count(reply);
 
+    if (index < plain)
+        return plain_at(at(reply, 7), index);
+    size_t first = (index - plain) * JOB_WORDS;
     return (struct claimed){
         .user = text_of(at(jobs, first)),
         .job_key = text_of(at(jobs, first + 1)),
@@ -63,6 +91,30 @@ struct claimed claimed_at(const redisReply *reply, size_t index)
         .link_expiry_mins = number_of(at(jobs, first + 7)),
         .ref = text_of(at(jobs, first + 8)),
     };
+}
+
+/* How many of the jobs come before this one. */
+static size_t rank_of(const redisReply *reply, size_t index, size_t count)
+{
+    int64_t slot_us = listed_at(reply, index).slot_offset_us;
+    size_t rank = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t other_us = listed_at(reply, i).slot_offset_us;
+        rank += other_us < slot_us || (other_us == slot_us && i < index);
+    }
+    return rank;
+}
+
+struct claimed claimed_at(const redisReply *reply, size_t index)
+{
+    size_t count = claimed_count(reply), plain = plain_count(reply), i = 0;
+
+    if (plain == 0 || plain == count) /* each list has that order */
+        return listed_at(reply, index);
+    while (rank_of(reply, i, count) != index)
+        i++;
+    return listed_at(reply, i);
 }
 
 void push_bytes(const char *payload, size_t len)

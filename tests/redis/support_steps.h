@@ -38,7 +38,7 @@ struct claimed {
     const char *ref;
 };
 
-/* How many jobs a claim handed out. The reply is one of 'jobs'. */
+/* How many jobs a claim handed out, and they in the order of their slots. The reply is one of 'jobs'. */
 size_t claimed_count(const redisReply *reply);
 struct claimed claimed_at(const redisReply *reply, size_t index);
 

@@ -119,9 +119,12 @@ static void claim(uint32_t want)
 #define JOB(user, attempts, slot, mins)                                                            \
     "$" user "\r\n$1\r\n7\r\n:" attempts "\r\n:0\r\n:5000\r\n:" slot "\r\n$0\r\n\r\n:" mins        \
     "\r\n$1\r\nr\r\n"
-#define JOBS(probe, elements, jobs)                                                                \
-    "*7\r\n:1700000000000\r\n$4\r\njobs\r\n:" probe                                                \
-    "\r\n:12\r\n:-1\r\n$9\r\n10 1 500 \r\n*" elements "\r\n" jobs
+#define HEAD(probe)                                                                                \
+    "*8\r\n:1700000000000\r\n$4\r\njobs\r\n:" probe "\r\n:12\r\n:-1\r\n$9\r\n10 1 500 \r\n"
+#define JOBS(probe, elements, jobs) HEAD(probe) "*" elements "\r\n" jobs "*0\r\n"
+#define PLAIN_JOB(user, slot)       "$" user "\r\n$1\r\n7\r\n:" slot "\r\n"
+#define PLAIN_JOBS(elements, mins, jobs)                                                           \
+    HEAD("0") "*0\r\n*" elements "\r\n$9\r\nhttps://x\r\n:" mins "\r\n" jobs
 
 /* Which word a reply is understood as; a reply that is none closes the connection. */
 static const struct {
@@ -132,6 +135,12 @@ static const struct {
 } replies[] = {
     {"no jobs", JOBS("0", "0", ""), CLAIM_JOBS, false},
     {"one job", JOBS("0", "9", JOB("1\r\nu", "2", "100", "30")), CLAIM_JOBS, false},
+    {"a plain job", PLAIN_JOBS("5", "30", PLAIN_JOB("1\r\nu", "100")), CLAIM_JOBS, false},
+    {"a plain job and a piece", PLAIN_JOBS("6", "30", PLAIN_JOB("1\r\nu", "100") ":1\r\n"),
+     CLAIM_LOST, true},
+    {"no plain jobs, but half of what they share", HEAD("0") "*0\r\n*1\r\n$0\r\n\r\n", CLAIM_LOST,
+     true},
+    {"plain jobs of another type", HEAD("0") "*0\r\n:5\r\n", CLAIM_LOST, true},
     {"wait", "*3\r\n:1\r\n$4\r\nwait\r\n:17\r\n", CLAIM_WAIT, false},
     {"hold", "*5\r\n:1\r\n$4\r\nhold\r\n$6\r\noutage\r\n:17\r\n$1\r\nd\r\n", CLAIM_HOLD, false},
     {"foreign", "*4\r\n:1\r\n$7\r\nforeign\r\n$6\r\nschema\r\n$1\r\n2\r\n", CLAIM_FOREIGN, false},
@@ -150,8 +159,7 @@ static const struct {
     {"hold without a time", "*3\r\n:1\r\n$4\r\nhold\r\n$6\r\noutage\r\n", CLAIM_LOST, true},
     {"jobs without jobs", "*2\r\n:1\r\n$4\r\njobs\r\n", CLAIM_LOST, true},
     {"a job and a half", JOBS("0", "1", "$1\r\nu\r\n"), CLAIM_LOST, true},
-    {"jobs of another type", "*7\r\n:1\r\n$4\r\njobs\r\n:0\r\n:12\r\n:-1\r\n$0\r\n\r\n:5\r\n",
-     CLAIM_LOST, true},
+    {"jobs of another type", HEAD("0") ":5\r\n*0\r\n", CLAIM_LOST, true},
 };
 
 START_TEST(reply_is_understood_or_closes_the_connection)
@@ -187,11 +195,42 @@ START_TEST(job_of_a_wrong_form_is_not_taken)
 {
     char answer[1024];
 
-    snprintf(answer, sizeof answer, "%s%s%s", JOBS("0", "18", ""), JOB("1\r\nv", "0", "0", "30"),
-             wrong_jobs[_i].job);
+    snprintf(answer, sizeof answer, "%s%s%s*0\r\n", HEAD("0") "*18\r\n",
+             JOB("1\r\nv", "0", "0", "30"), wrong_jobs[_i].job);
     test.answer = answer;
     claim(2);
     ck_assert_msg(test.read == RESULT_INVALID, "%s: taken", wrong_jobs[_i].name);
+}
+END_TEST
+
+static const char *const wrong_plain_jobs[] = {
+    PLAIN_JOBS("5", "30", PLAIN_JOB("3\r\na b", "0")),
+    PLAIN_JOBS("5", "30", PLAIN_JOB("1\r\nu", "-1")),
+    PLAIN_JOBS("5", "0", PLAIN_JOB("1\r\nu", "0")),
+};
+
+START_TEST(plain_job_of_a_wrong_form_is_not_taken)
+{
+    test.answer = wrong_plain_jobs[_i];
+    claim(1);
+    ck_assert_int_eq(test.read, RESULT_INVALID);
+}
+END_TEST
+
+START_TEST(plain_jobs_have_what_they_share_and_nothing_of_their_own)
+{
+    test.answer = PLAIN_JOBS("8", "45", PLAIN_JOB("1\r\nu", "0") PLAIN_JOB("4\r\nlast", "123456"));
+    claim(2);
+    ck_assert_uint_eq(test.count, 2);
+    ck_assert_str_eq(test.first.end_user_id, "u");
+    ck_assert_str_eq(test.last.end_user_id, "last");
+    ck_assert_str_eq(test.last.job_key, "7");
+    ck_assert_str_eq(test.last.redirect_url, "https://x");
+    ck_assert_str_eq(test.last.ref, "");
+    ck_assert_uint_eq(test.last.link_expiry_mins, 45);
+    ck_assert_uint_eq(test.last.attempts, 0);
+    ck_assert_int_eq(test.last.age_ms, 0);
+    ck_assert_int_eq(test.last.slot_due_us - test.first.slot_due_us, 123456);
 }
 END_TEST
 
@@ -304,6 +343,9 @@ int main(void)
                         sizeof replies / sizeof replies[0]);
     tcase_add_loop_test(fake, job_of_a_wrong_form_is_not_taken, 0,
                         sizeof wrong_jobs / sizeof wrong_jobs[0]);
+    tcase_add_loop_test(fake, plain_job_of_a_wrong_form_is_not_taken, 0,
+                        sizeof wrong_plain_jobs / sizeof wrong_plain_jobs[0]);
+    tcase_add_test(fake, plain_jobs_have_what_they_share_and_nothing_of_their_own);
     tcase_add_test(fake, job_is_read_whole_with_its_slot_and_its_deadline);
     tcase_add_test(fake, every_claim_has_the_next_name_and_none_is_sent_twice);
     tcase_add_test(fake, claim_whose_reply_is_lost_is_over);

@@ -88,8 +88,12 @@ static void add_value(int depth)
 /* A claim of one good job, now and then, so that there are outcomes to lose. */
 static void add_good_claim(void)
 {
-    add("*7\r\n:1700000000000\r\n$4\r\njobs\r\n:0\r\n:1\r\n:-1\r\n$10\r\n10 1 500 9\r\n*9\r\n"
-        "$1\r\nu\r\n$1\r\n7\r\n:0\r\n:0\r\n:0\r\n:0\r\n$0\r\n\r\n:30\r\n$0\r\n\r\n");
+    add("*8\r\n:1700000000000\r\n$4\r\njobs\r\n:0\r\n:1\r\n:-1\r\n$10\r\n10 1 500 9\r\n");
+    if (draw(2) == 0)
+        add("*9\r\n$1\r\nu\r\n$1\r\n7\r\n:0\r\n:0\r\n:0\r\n:0\r\n$0\r\n\r\n:30\r\n$0\r\n\r\n*"
+            "0\r\n");
+    else
+        add("*0\r\n*5\r\n$0\r\n\r\n:30\r\n$1\r\nu\r\n$1\r\n7\r\n:0\r\n");
 }
 
 static bool is_step(const redisReply *const *words, enum lua_step_id id)

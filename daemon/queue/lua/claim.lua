@@ -15,7 +15,8 @@ ARGV  1 prefix  2 lease  3 want (1..256)  4 leaseMs  5 keyFp  6 publishableKey  
 
 Returns  {nowMs, 'jobs', probe 0|1, queue length, ms until the next delayed job is due or -1,
             'perSec burst maxPerSec pace', {nine a job: user, jobKey, attempts, recoveries, ageMs,
-            slot in us from now, redirectUrl, linkExpiryMins, ref}}
+            slot in us from now, redirectUrl, linkExpiryMins, ref}, {redirectUrl, linkExpiryMins of all that follow, then
+            three a job that was nothing but an ID: user, jobKey, slot in us from now}}
          {nowMs, 'wait', ms}: no slot is free
          {nowMs, 'hold', cause, ms until the soonest change (1..1000), detail}
          {nowMs, 'foreign', 'schema' | 'publishableKey', what the data says}
@@ -174,35 +175,24 @@ local waiting = {
   queue = { looked = 0, buffer = {}, at = 1, dry = queue_len == 0 },
   delayed = { looked = 0, buffer = {}, at = 1, dry = not is_delayed_due, gone = {} },
 }
-local taken = 0
-local out, reply_bytes = {}, 0
+local taken, handed_out = 0, 0
+local out, plain_out, reply_bytes = {}, {}, 0
 local lease_fields, inflight_fields, mine = {}, {}, {}
 
 local NO_DIGITS = '0000000000000000'
+local shown_len, zeros   -- those of a key are as many as of the one before
 
 -- The next job key, and as it is shown.
 local function new_key()
   taken = taken + 1
   local shown = digits(taken_before + taken)
-  return string.sub(NO_DIGITS, #shown + 1) .. shown, shown
+  if #shown ~= shown_len then
+    shown_len, zeros = #shown, string.sub(NO_DIGITS, #shown + 1)
+  end
+  return zeros .. shown, shown
 end
 
---[[
-A text of :queue or :delayed, read: a job, and why it cannot be asked for if so; without a key if it should be a record and
-is none. A table that grows field by field is laid out anew at 1, 2, 4 and 8, so it has all its fields from the start.
-]]
-local function read_element(name, text)
-  local job
-  if name == 'queue' then   -- its key comes with its turn
-    job = { key = '', shown = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text, user = false,
-      link_expiry_mins = 0, redirect_url = '', ref = '', force = false, lease = false, has_hash = false, is_sound = false }
-  else
-    job = from_record(text) or { payload = text, is_foreign = true }
-    job.record = text
-  end
-  if job.is_foreign then
-    return job
-  end
+local function read_into(job)
   local is_sound, reason, detail, is_late = read_job(job, settings, now_ms)
   if is_sound then
     job.is_sound = true
@@ -212,14 +202,39 @@ local function read_element(name, text)
   return job
 end
 
+-- A table that grows field by field is laid out anew at 1, 2, 4 and 8, so it has all its fields from the start. Its key
+-- comes with its turn.
+local function new_job(text)
+  return read_into({ key = '', shown = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text,
+    user = false, link_expiry_mins = 0, redirect_url = '', ref = '', force = false, lease = false, has_hash = false,
+    is_sound = false })
+end
+
+--[[
+A text of :queue or :delayed, read: a job, and why it cannot be asked for if so; without a key if it should be a record and
+is none. An ID alone from the queue, the usual case, stays a text: to make a job of it takes longer than to hand it out.
+]]
+local function read_element(name, text)
+  if name == 'queue' then
+    return check_id(text) and text or new_job(text)
+  end
+  local job = from_record(text)
+  if not job then
+    return { payload = text, record = text, is_foreign = true }
+  end
+  job.record = text
+  return read_into(job)
+end
+
 -- Which lease has their users, as the index says, and whether any of them has a hash: most have none. One HMGET and one
 -- EXISTS, for to ask for each user takes several times as long.
 local function note_users(jobs)
-  local asked, users, hashes = {}, {}, {}
-  for _, job in ipairs(jobs) do
-    if job.is_sound then
-      local n = #asked + 1
-      asked[n], users[n], hashes[n] = job, job.user, session_key(job.user)
+  local places, users, hashes = {}, {}, {}
+  for place, job in ipairs(jobs) do
+    local user = type(job) == 'string' and job or job.is_sound and job.user
+    if user then
+      local n = #users + 1
+      places[n], users[n], hashes[n] = place, user, session_key(user)
     end
   end
   if #users == 0 then
@@ -227,7 +242,12 @@ local function note_users(jobs)
   end
   local has_hash = call('EXISTS', unpack(hashes)) > 0
   for i, indexed in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
-    asked[i].lease, asked[i].has_hash = indexed, has_hash
+    if indexed or has_hash or type(jobs[places[i]]) ~= 'string' then
+      local job = jobs[places[i]]
+      job = type(job) == 'string' and new_job(job) or job
+      job.lease, job.has_hash = indexed, has_hash
+      jobs[places[i]] = job
+    end
   end
 end
 
@@ -239,7 +259,7 @@ local function refill(name, source)
   if source.dry then
     return false
   end
-  local most, texts_read = math.min(READ_AT_ONCE, #slots - #out / 9), nil
+  local most, texts_read = math.min(READ_AT_ONCE, #slots - handed_out), nil
   if name == 'queue' then
     texts_read = call('LRANGE', QUEUE, source.looked, source.looked + most - 1)
   else
@@ -299,18 +319,39 @@ local function put_off(job, holder)
     redis.call('ZADD', LEASES, digits(now_ms), holder)   -- drifted: the next reap gives it back
   end
   local wait_ms = clamp(now_ms - job.first_seen_ms, MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS)
-  redis.call('ZADD', DELAYED, digits(now_ms + wait_ms), to_record(job, 0))
+  redis.call('ZADD', DELAYED, digits(now_ms + wait_ms), to_record(job))
+end
+
+-- Into the lease, with the next slot. Returns that, in us from now.
+local function enter(user, record_head, record_tail)
+  handed_out = handed_out + 1
+  local slot_us, n = slots[handed_out], 2 * handed_out
+  lease_fields[n - 1], lease_fields[n] = user, record_head .. digits(slot_us) .. record_tail
+  inflight_fields[n - 1], inflight_fields[n] = user, lease
+  mine[user] = true
+  reply_bytes = reply_bytes + #user + 128
+  return slot_us > now_us and math.floor(slot_us - now_us) or 0
 end
 
 local function hand_out(job)
-  local slot_us, user, n, m = slots[#out / 9 + 1], job.user, #lease_fields, #out
-  lease_fields[n + 1], lease_fields[n + 2] = user, to_record(job, slot_us)
-  inflight_fields[n + 1], inflight_fields[n + 2] = user, lease
-  mine[user] = true
-  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = user, job.shown or shown_key(job.key), job.attempts, job.recoveries
-  out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), math.max(0, math.floor(slot_us - now_us))
+  local head, tail = record_around_slot(job)
+  local slot_in_us, m = enter(job.user, head, tail), #out
+  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = job.user, job.shown or shown_key(job.key), job.attempts, job.recoveries
+  out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), slot_in_us
   out[m + 7], out[m + 8], out[m + 9] = job.redirect_url, job.link_expiry_mins, job.ref
-  reply_bytes = reply_bytes + #user + #job.redirect_url + #job.ref + 128
+  reply_bytes = reply_bytes + #job.redirect_url + #job.ref
+end
+
+local NEW_RECORD = ' 0 0 ' .. digits(now_ms) .. ' '
+
+-- The same for a job that is nothing but its ID.
+local function hand_out_plain(user)
+  local key, shown = new_key()
+  local slot_in_us, m = enter(user, key .. NEW_RECORD, ' ' .. user), #plain_out
+  if m == 0 then
+    plain_out[1], plain_out[2], m = settings.redirectUrl, settings.linkExpiryMins, 2
+  end
+  plain_out[m + 1], plain_out[m + 2], plain_out[m + 3] = user, shown, slot_in_us
 end
 
 -- Ends a job that cannot be asked for.
@@ -331,6 +372,13 @@ Writes the new place of one element. Returns 'slot' if it got one, 'back' if a d
 else 'done'.
 ]]
 local function place(job)
+  if type(job) == 'string' then
+    if not mine[job] then
+      hand_out_plain(job)
+      return 'slot'
+    end
+    job = new_job(job)
+  end
   if job.is_foreign then
     dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), job.payload)
     return 'done'
@@ -357,7 +405,7 @@ local function place(job)
 end
 
 local looked, is_delayed_changed = 0, false
-while #out / 9 < #slots and looked < MAX_LOOKED_AT and reply_bytes < MAX_REPLY_BYTES do
+while handed_out < #slots and looked < MAX_LOOKED_AT and reply_bytes < MAX_REPLY_BYTES do
   local name, job = next_element()
   if not name then
     break
@@ -380,7 +428,7 @@ hand. One value too long for that form (hash-max-listpack-value) makes it a tabl
 the same field follows it, so nothing of it stays.
 ]]
 local function set_fields(key, fields)
-  if #fields / 2 < FEW_FIELDS then
+  if handed_out < FEW_FIELDS then
     redis.call('HSET', key, unpack(fields))
   else
     redis.call('HSET', key, fields[1], string.rep(' ', NEVER_COMPACT_BYTES), unpack(fields))
@@ -388,7 +436,6 @@ local function set_fields(key, fields)
 end
 
 -- New places first, then the counters, then the old places.
-local handed_out = #out / 9
 if handed_out > 0 then
   redis.call('ZADD', LEASES, digits(now_ms + lease_ms), lease)
   set_fields(LEASE, lease_fields)
@@ -417,4 +464,4 @@ end
 
 local next_in = is_delayed_changed and next_due_in(DELAYED) or due_in(first_due)
 return { now_ms, 'jobs', (probe and handed_out > 0) and 1 or 0, queue_len - waiting.queue.looked, next_in,
-  rate_reply(limiter), out }
+  rate_reply(limiter), out, plain_out }

@@ -63,9 +63,15 @@ local function shown_key(key)
   return match(key, '^0+(%d+)$') or (string.gsub(key, '^(r?)0+(%d)', '%1%2'))
 end
 
-local function to_record(job, slot_us)
+-- What stands before the slot of a record, and what behind it.
+local function record_around_slot(job)
   return job.key .. ' ' .. shared_digits[job.attempts] .. ' ' .. shared_digits[job.recoveries] .. ' '
-    .. shared_digits[job.first_seen_ms] .. ' ' .. digits(slot_us) .. ' ' .. job.payload
+    .. shared_digits[job.first_seen_ms] .. ' ', ' ' .. job.payload
+end
+
+local function to_record(job)
+  local head, tail = record_around_slot(job)
+  return head .. '0' .. tail
 end
 
 -- The job of a record; nil if the text has not that form.

@@ -78,7 +78,7 @@ local function give_back_job(user, job, place, counts)
     count('recovered')
   end
   if job.recoveries <= settings.maxRecoveries then
-    redis.call('ZADD', DELAYED, digits(now_ms + recovery_wait_ms(job.recoveries, place)), to_record(job, 0))
+    redis.call('ZADD', DELAYED, digits(now_ms + recovery_wait_ms(job.recoveries, place)), to_record(job))
     return
   end
   local ref = read_job(job, settings, 0) and job.ref or ''

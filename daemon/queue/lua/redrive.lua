@@ -36,7 +36,7 @@ local function redrive(id)
   local redriven = redis.call('HINCRBY', STATS, 'redriven', 1)
   local key = string.match(letter.jobKey or '', '^r?%d+$') or 'r' .. digits(redriven)
   local job = { key = padded_key(key), attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = letter.payload }
-  redis.call('ZADD', DELAYED, digits(now_ms), to_record(job, 0))
+  redis.call('ZADD', DELAYED, digits(now_ms), to_record(job))
   redis.call('XDEL', DEAD, id)
   return 'redriven'
 end

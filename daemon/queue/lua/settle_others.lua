@@ -53,7 +53,7 @@ function others.named(at)
 end
 
 local function put_off(job, delay_ms)
-  redis.call('ZADD', step.delayed, digits(now_ms + clamp(delay_ms, 0, MAX_DELAY_MS)), to_record(job, 0))
+  redis.call('ZADD', step.delayed, digits(now_ms + clamp(delay_ms, 0, MAX_DELAY_MS)), to_record(job))
 end
 
 -- A probe that finds the API still down: no job's fault, or the few jobs of a short line would be used up by it.

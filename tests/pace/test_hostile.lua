@@ -140,6 +140,23 @@ check.that('a state survives the hash exactly', function()
   end
 end)
 
+check.that('a slot alone is an accepted answer with nothing more to say', function()
+  local dice = random.new(11)
+  local full, short = support.started(0, 1, 5000), support.started(0, 1, 5000)
+  for round = 1, 200 do
+    local now, all, slots_alone = NOW + round * SEC / 4, {}, {}
+    local slots
+    full, slots = support.claim(full, now, 200)
+    short = support.claim(short, now, 200)
+    for i, slot in ipairs(slots) do
+      all[i] = { slotUs = slot, accepted = dice.uniform() > 0.02 * (round % 3), resetMs = 0 }
+      slots_alone[i] = all[i].accepted and slot or all[i]
+    end
+    full, short = support.settle(full, now, all), support.settle(short, now, slots_alone)
+    same(short, full)
+  end
+end)
+
 local seeds = {}
 for seed = 1, 20 do
   table.insert(seeds, { name = 'seed ' .. seed, seed = seed })

@@ -32,7 +32,7 @@ local STREAMS = { events = EVENTS, dead = DEAD }
 
 local MAX_LOOKED_AT = 1024
 local MAX_REPLY_BYTES = 192 * 1024
-local READ_AT_ONCE = 16
+local READ_AT_ONCE = 32
 local PROBE_FORGOTTEN_MS = 600000
 local FORCE_QUIET_MS = 60000
 local FEW_FIELDS, NEVER_COMPACT_BYTES = 8, 1024   -- doctor recommends compact values of up to 512 bytes

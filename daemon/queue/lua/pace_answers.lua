@@ -1,9 +1,20 @@
 --[[
 pace_answers.lua - what the pace makes of answers: most settles only count them, and pace_learn.lua judges the rest. Pure, as
 pace.lua is.
+
+Answer   { slotUs, accepted, retryAfterMs, resetMs }, or its slot alone: accepted, with nothing more to say. Most are that, and
+         a table of each would be most of what they cost.
 ]]
 do
   local FEWEST_JUDGED = 10
+
+  local function slot_of(answer)
+    return type(answer) == 'number' and answer or answer.slotUs
+  end
+
+  local function says_more(answer)
+    return type(answer) ~= 'number' and (not answer.accepted or (answer.resetMs or 0) > pace.LONG_RESET_MS)
+  end
 
   --[[
   True if these answers only add to the counts of a trial that goes on, which is then done: all accepted, no 429 in this
@@ -12,10 +23,11 @@ do
   local function is_counted(state, list)
     local of_trial = 0
     for _, answer in ipairs(list) do
-      if not answer.accepted or answer.slotUs < state.shut_us or (answer.resetMs or 0) > pace.LONG_RESET_MS then
+      local slot_us = slot_of(answer)
+      if slot_us < state.shut_us or says_more(answer) then
         return false
       end
-      of_trial = of_trial + (answer.slotUs >= state.from_us and 1 or 0)
+      of_trial = of_trial + (slot_us >= state.from_us and 1 or 0)
     end
     local needed = math.max(FEWEST_JUDGED, pace.trial_sec(state) * state.pace)
     if state.dark_us > 0 or state.doubt > 0 or state.thr > 0 or state.ok + of_trial >= needed then
@@ -25,11 +37,19 @@ do
     return true
   end
 
+  local function in_full(list)
+    local full = {}
+    for i, answer in ipairs(list) do
+      full[i] = type(answer) == 'number' and { slotUs = answer, accepted = true } or answer
+    end
+    return full
+  end
+
   function pace.learn(state, now_us, list)
     if not is_counted(state, list) then
       pace_headers()
       pace_learn()
-      pace.judge(state, now_us, list)
+      pace.judge(state, now_us, in_full(list))
     end
   end
 end

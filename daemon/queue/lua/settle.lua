@@ -154,25 +154,27 @@ local settled_in = {}
 -- What an outcome other than a link needs, made when the first of them comes.
 local others, meanings
 
--- A whole number from an item; nil if it is none, or none of ours.
-local function natural(word)
-  local number = shared_numbers[word]
-  return number and number >= 0 and number < HUGE and number or nil
-end
+-- A number from an item by its word; false if it is none, or none of ours.
+local naturals = setmetatable({}, { __index = function(known, word)
+  local number = tonumber(word)
+  number = number and number >= 0 and number < HUGE and number or false
+  known[word] = number
+  return number
+end })
 
 local function others_of()
   others = others or settle_others({ settings = settings, holds = holds, inflight = INFLIGHT, delayed = DELAYED,
     streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready, meanings = meanings,
-    natural = natural })
+    naturals = naturals })
   return others
 end
 
+local created = 0   -- of this call
+
 local function settle_created(job_key, attempts_before, at, expires_ms)
-  count('attempts')
-  count('ready')
+  created = created + 1
   local expires_at, attempts = digits(expires_ms), shared_digits[attempts_before + 1]
   write_ready(at, expires_at, attempts)
-  memory.last_ready_ms = now_ms
   write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at + USER],
     'ref', ARGV[at + 8], 'sessionId', ARGV[at + 11], 'expiresAtMs', expires_at, 'attempts', attempts)
 end
@@ -197,15 +199,14 @@ end
 
 -- Lease -> its users among these items.
 local function by_lease(some)
-  local users = {}
+  local users, last, of_last = {}, nil, nil
   for _, at in ipairs(some) do
     local lease = ARGV[at]
-    local of_lease = users[lease]
-    if not of_lease then
-      of_lease = {}
-      users[lease] = of_lease
+    if lease ~= last then   -- most have the one of their neighbour
+      last, of_last = lease, users[lease] or {}
+      users[lease] = of_last
     end
-    of_lease[#of_lease + 1] = ARGV[at + USER]
+    of_last[#of_last + 1] = ARGV[at + USER]
   end
   return users
 end
@@ -243,15 +244,19 @@ local function tell_holds(at, item, job_key)
   feed_holds(item or others_of().named(at), job_key)
 end
 
+-- The answer as pace_answers.lua takes it.
 local function tell_pace(slot_us, accepted, retry_after_ms, reset_ms)
-  if accepted ~= nil then
+  if accepted and retry_after_ms == 0 and reset_ms == 0 then
+    learned[#learned + 1] = slot_us
+  elseif accepted ~= nil then
     learned[#learned + 1] = { slotUs = slot_us, accepted = accepted, retryAfterMs = retry_after_ms, resetMs = reset_ms }
   end
 end
 
--- When the link of this item ends, Unix ms; nil if it is none, or a number in it is none.
+-- When the link of this item ends, Unix ms; false if it is none, or a number in it is none.
 local function link_end(at, meaning)
-  local age_ms, mins, reset_ms, life_ms = natural(ARGV[at + 4]), natural(ARGV[at + 5]), natural(ARGV[at + 9]), natural(ARGV[at + 10])
+  local age_ms, mins = naturals[ARGV[at + 4]], naturals[ARGV[at + 5]]
+  local reset_ms, life_ms = naturals[ARGV[at + 9]], naturals[ARGV[at + 10]]
   return meaning.is_link and age_ms and mins and reset_ms and life_ms and expiry_of(age_ms, life_ms, mins)
 end
 
@@ -286,7 +291,7 @@ local function settle_one(at)
     return
   end
   settle_created(job_key, attempts, at, expires_ms)
-  tell_pace(slot_us, meaning.accepted, 0, natural(ARGV[at + 9]))
+  tell_pace(slot_us, meaning.accepted, 0, naturals[ARGV[at + 9]])
   tell_holds(at, nil, job_key)
 end
 
@@ -323,9 +328,11 @@ pace.advance(limiter, now_us)
 pace.learn(limiter, now_us, learned)
 store_pace(LIMITER, limiter, 'row', digits(memory.failures) .. ' ' .. table.concat(memory.jobs, ','),
   'lastOkMs', digits(memory.last_ok_ms))
-write_counters(STATS)
-if memory.last_ready_ms then
-  redis.call('HSET', STATS, 'lastReadyMs', digits(memory.last_ready_ms))
+if created > 0 then
+  count('attempts', created)
+  count('ready', created)
+  redis.call('HSET', STATS, 'lastReadyMs', digits(now_ms))
 end
+write_counters(STATS)
 redis.call('SET', SETTLED, ARGV[2], 'PX', SETTLED_TTL_MS)
 return { now_ms, 'done', fenced, holds_reply(holds), rate_reply(limiter) }

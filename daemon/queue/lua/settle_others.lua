@@ -3,7 +3,7 @@ settle_others.lua - outcomes that are no link. Most settles have none, so settle
 it needs when it is called.
 
 step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(age_ms, life_ms, link_expiry_mins),
-         write_ready(at, expires_at, attempts), meanings (of the third words), natural(word)
+         write_ready(at, expires_at, attempts), meanings (of the third words), naturals (of words)
 Returns  a table of functions; at: where the words of an item begin in ARGV
 named(at)                its values by their names; what stands for an unsound one
 settle(job, item)        writes the job's new place
@@ -44,7 +44,7 @@ function others.named(at)
     item[name] = ARGV[at + 9 + i]
   end
   for _, name in ipairs(NUMBERS) do
-    item[name] = step.natural(item[name])
+    item[name] = step.naturals[item[name]]
     if not item[name] or not meaning.is_sound then
       return stand_in(at)
     end

@@ -229,6 +229,7 @@ static void run_with_stalls(int64_t gap_us, int share)
     uint64_t seq = 1;
 
     claim(seq, slot_us, gap_us, 2);
+    run(slot_us + gap_us); /* in time: before two of a claim have gone no distance is known */
     while (process.held < 2000) {
         int count = 1 + (int)(random() % 60);
         slot_us += 2 * gap_us;

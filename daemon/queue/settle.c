@@ -29,7 +29,7 @@
 
 /* SLOWLOG shows the first 31 words of a command: with so many empty ones the items, which have
  * links, begin behind them (settle.lua). */
-#define SHADE_WORDS 16
+#define SHADE_WORDS 7
 
 struct entry {
     struct job *job;
@@ -101,6 +101,26 @@ static void free_entry(struct settler *settler, struct entry *entry)
     slab_give_back(&settler->entries, entry);
 }
 
+static struct settled settled_of(const struct entry *entry)
+{
+    return (struct settled){.job = entry->job, .outcome = &entry->outcome};
+}
+
+/* Writes the longest group that begins with this entry; returns the one behind it, or NULL. */
+static const struct entry *write_group(struct settler *settler, const struct entry *first,
+                                       int64_t now_us)
+{
+    const struct entry *end = first;
+    uint32_t count = 0;
+
+    for (; end != NULL && settle_group_fits(settled_of(first), settled_of(end)); end = end->next)
+        count++;
+    settle_group_write(&settler->words, settler->server, count, settled_of(first));
+    for (; first != end; first = first->next)
+        settle_item_write(&settler->words, settled_of(first), now_us);
+    return end;
+}
+
 static bool write_words(struct settler *settler, int64_t now_us)
 {
     struct word_list *words = &settler->words;
@@ -108,10 +128,8 @@ static bool write_words(struct settler *settler, int64_t now_us)
     word_list_reset(words);
     for (int i = 0; i < SHADE_WORDS; i++)
         word_list_add_text(words, "");
-    for (struct entry *entry = settler->outstanding.first; entry != NULL; entry = entry->next)
-        if (settle_item_write(words, settler->server, entry->job, &entry->outcome, now_us) !=
-            RESULT_OK)
-            return false;
+    for (const struct entry *entry = settler->outstanding.first; entry != NULL;)
+        entry = write_group(settler, entry, now_us);
     return !words->bytes.failed;
 }
 

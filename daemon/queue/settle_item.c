@@ -1,4 +1,4 @@
-/* settle_item.c - one outcome as settle.lua reads it. */
+/* settle_item.c - outcomes in words, as settle.lua reads them. */
 #include "queue/settle_item.h"
 
 #include "base/clock.h"
@@ -8,7 +8,28 @@
 
 #define MEANING_SIZE 32
 
-/* `<kind> <signal> <accepted>`: the same few again and again, so the step reads each once. */
+/* Of a link its life, of anything else how long the API asked for. */
+static int64_t span_ms(const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_CREATED ? outcome->answer.session.life_ms
+                                            : outcome->retry_after_ms;
+}
+
+bool settle_group_fits(struct settled a, struct settled b)
+{
+    return a.job->lease_seq == b.job->lease_seq && a.outcome->kind == b.outcome->kind &&
+           a.outcome->signal == b.outcome->signal &&
+           a.outcome->is_accepted == b.outcome->is_accepted &&
+           a.outcome->is_told_to_pace == b.outcome->is_told_to_pace &&
+           a.outcome->quota_reset_ms == b.outcome->quota_reset_ms &&
+           span_ms(a.outcome) == span_ms(b.outcome) &&
+           a.job->link_expiry_mins == b.job->link_expiry_mins &&
+           strcmp(a.outcome->key_fp, b.outcome->key_fp) == 0 &&
+           strcmp(a.job->redirect_url, b.job->redirect_url) == 0 &&
+           strcmp(a.job->ref, b.job->ref) == 0;
+}
+
+/* `<kind> <signal> <accepted>` */
 static void add_meaning(struct word_list *words, const struct outcome *outcome)
 {
     const char *accepted = outcome->is_accepted ? "1" : "0";
@@ -20,9 +41,25 @@ static void add_meaning(struct word_list *words, const struct outcome *outcome)
     word_list_add(words, text, (size_t)len);
 }
 
+void settle_group_write(struct word_list *words, const struct server *server, uint32_t count,
+                        struct settled item)
+{
+    char lease[LEASE_NAME_MAX + 1];
+
+    server_lease_name(server, item.job->lease_seq, lease);
+    word_list_add_number(words, count);
+    word_list_add_text(words, lease);
+    add_meaning(words, item.outcome);
+    word_list_add_text(words, item.outcome->key_fp);
+    word_list_add_number(words, item.job->link_expiry_mins);
+    word_list_add_text(words, item.job->redirect_url);
+    word_list_add_text(words, item.job->ref);
+    word_list_add_number(words, item.outcome->quota_reset_ms);
+    word_list_add_number(words, span_ms(item.outcome));
+}
+
 static void add_link(struct word_list *words, const struct session *session)
 {
-    word_list_add_number(words, session->life_ms);
     word_list_add_text(words, session->id);
     word_list_add_text(words, session->created_at);
     word_list_add_text(words, session->expires_at);
@@ -32,36 +69,21 @@ static void add_link(struct word_list *words, const struct session *session)
 static void add_other(struct word_list *words, const struct outcome *outcome)
 {
     word_list_add_number(words, outcome->delay_ms);
-    word_list_add_number(words, outcome->retry_after_ms);
     word_list_add_number(words, outcome->answer.http_status);
     word_list_add_text(words, outcome->answer.error_code);
     word_list_add_text(words, outcome->answer.detail);
 }
 
-enum result settle_item_write(struct word_list *words, const struct server *server,
-                              const struct job *job, const struct outcome *outcome, int64_t now_us)
+void settle_item_write(struct word_list *words, struct settled item, int64_t now_us)
 {
-    char lease[LEASE_NAME_MAX + 1];
-    size_t count = words->count, bytes = words->bytes.len;
+    const struct outcome *outcome = item.outcome;
     int64_t age_ms = outcome->began_us > 0 ? (now_us - outcome->began_us) / US_PER_MS : 0;
 
-    server_lease_name(server, job->lease_seq, lease);
-    word_list_add_text(words, lease);
-    word_list_add_text(words, job->end_user_id);
-    add_meaning(words, outcome);
-    word_list_add_text(words, outcome->key_fp);
+    word_list_add_text(words, item.job->end_user_id);
     word_list_add_number(words, age_ms);
-    word_list_add_number(words, job->link_expiry_mins);
     word_list_add_text(words, outcome->answer.request_id);
-    word_list_add_text(words, job->redirect_url);
-    word_list_add_text(words, job->ref);
-    word_list_add_number(words, outcome->quota_reset_ms);
     if (outcome->kind == OUTCOME_CREATED)
         add_link(words, &outcome->answer.session);
     else
         add_other(words, outcome);
-    if (!words->bytes.failed)
-        return RESULT_OK;
-    word_list_cut(words, count, bytes);
-    return RESULT_FULL;
 }

@@ -25,8 +25,10 @@ void word_list_done(struct word_list *list)
 
 void word_list_reset(struct word_list *list)
 {
-    word_list_cut(list, 0, 0);
+    if (list->bytes.data != NULL)
+        explicit_bzero(list->bytes.data, list->bytes.len);
     buffer_reset(&list->bytes);
+    list->count = 0;
 }
 
 static bool grow(struct word_list *list)
@@ -67,12 +69,4 @@ void word_list_add_number(struct word_list *list, int64_t number)
     }
     int len = snprintf(text, sizeof text, "%" PRId64, number);
     word_list_add(list, text, (size_t)len);
-}
-
-void word_list_cut(struct word_list *list, size_t count, size_t bytes)
-{
-    if (list->bytes.len > bytes)
-        explicit_bzero(list->bytes.data + bytes, list->bytes.len - bytes);
-    list->bytes.len = bytes;
-    list->count = count;
 }

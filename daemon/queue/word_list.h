@@ -32,7 +32,4 @@ void word_list_add(struct word_list *list, const char *bytes, size_t len);
 void word_list_add_text(struct word_list *list, const char *text);
 void word_list_add_number(struct word_list *list, int64_t number);
 
-/* Takes back what was added since the list had so many words of so many bytes. */
-void word_list_cut(struct word_list *list, size_t count, size_t bytes);
-
 #endif

@@ -140,7 +140,7 @@ void take(const char *payload, const char *lease)
 /* Texts that the words of items point to. */
 struct item_texts {
     char meaning[64];
-    char numbers[7][24];
+    char numbers[6][24];
 };
 
 static const char *number_text(char *text, int64_t number)
@@ -149,44 +149,46 @@ static const char *number_text(char *text, int64_t number)
     return text;
 }
 
-/* Returns how many words it has written. */
+/* A group of its own for each item. Returns how many words it has written. */
 static int write_item(const char **words, struct item_texts *texts, const struct item *item)
 {
     static const char *const told[] = {[NOT_TOLD] = "-", [ACCEPTED] = "1", [REFUSED] = "0"};
     char(*numbers)[24] = texts->numbers;
+    bool is_link = strcmp(item->kind, "created") == 0;
+    int64_t life_ms = item->life_ms != 0 ? item->life_ms : 1800000;
 
     snprintf(texts->meaning, sizeof texts->meaning, "%s %s %s", item->kind,
              or_else(item->signal, "none"), told[item->told]);
     const char *const common[] = {
+        "1",
         or_else(item->lease, LEASE),
-        item->user,
         texts->meaning,
         or_else(item->key_fp, KEY_FP),
-        number_text(numbers[0], item->age_ms),
-        number_text(numbers[1], item->link_expiry_mins != 0 ? item->link_expiry_mins : 30),
-        or_else(item->request_id, ""),
+        number_text(numbers[0], item->link_expiry_mins != 0 ? item->link_expiry_mins : 30),
         or_else(item->redirect_url, ""),
         or_else(item->ref, ""),
-        number_text(numbers[2], item->quota_reset_ms)};
-    const char *const of_link[] = {
-        number_text(numbers[3], item->life_ms != 0 ? item->life_ms : 1800000),
-        or_else(item->session_id, ""), "2026-01-01T00:00:00.000Z", "2026-01-01T00:30:00.000Z",
-        or_else(item->auth_flow_url, "")};
+        number_text(numbers[1], item->quota_reset_ms),
+        number_text(numbers[2], is_link ? life_ms : item->retry_after_ms),
+        item->user,
+        number_text(numbers[3], item->age_ms),
+        or_else(item->request_id, "")};
+    const char *const of_link[] = {or_else(item->session_id, ""), "2026-01-01T00:00:00.000Z",
+                                   "2026-01-01T00:30:00.000Z", or_else(item->auth_flow_url, "")};
     const char *const of_other[] = {number_text(numbers[4], item->delay_ms),
-                                    number_text(numbers[5], item->retry_after_ms),
-                                    number_text(numbers[6], item->http_status),
+                                    number_text(numbers[5], item->http_status),
                                     or_else(item->error_code, ""), or_else(item->detail, "")};
+    const size_t count = sizeof common / sizeof common[0];
     memcpy(words, common, sizeof common);
-    memcpy(words + 10, strcmp(item->kind, "created") == 0 ? of_link : of_other, sizeof of_link);
-    return SETTLE_ITEM_WORDS;
+    memcpy(words + count, is_link ? of_link : of_other, sizeof of_link);
+    return SETTLE_ONE_WORDS;
 }
 
 static redisReply *call_settle(const struct settle_args *args, int count, const char *const *items)
 {
-    static const char *words[3 + SETTLE_SHADE_WORDS + SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS];
+    static const char *words[3 + SETTLE_SHADE_WORDS + SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS];
     char settled_key[64];
 
-    ck_assert_int_le(count, SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS);
+    ck_assert_int_le(count, SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS);
     snprintf(settled_key, sizeof settled_key, "settled:%s", or_else(args->boot, BOOT));
     const char *const keys[] = {"leases", "inflight", "delayed", "limiter",  "holds",
                                 "events", "dead",     "stats",   settled_key};
@@ -206,7 +208,7 @@ redisReply *settle_words(int64_t number, int count, const char *const *words)
 
 redisReply *settle_as(const struct settle_args *args)
 {
-    static const char *words[SETTLE_MAX_ITEMS * SETTLE_ITEM_WORDS];
+    static const char *words[SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS];
     static struct item_texts texts[SETTLE_MAX_ITEMS];
     int count = 0;
 

@@ -87,9 +87,9 @@ struct settle_args {
 redisReply *settle_as(const struct settle_args *args);
 redisReply *settle(int64_t number, size_t count, const struct item *items);
 
-/* A settle's items, word by word: SETTLE_ITEM_WORDS each. */
-#define SETTLE_SHADE_WORDS 16
-#define SETTLE_ITEM_WORDS  15
+/* A settle's groups, word by word. */
+#define SETTLE_SHADE_WORDS 7
+#define SETTLE_ONE_WORDS   16 /* of a group of one item */
 #define SETTLE_MAX_ITEMS   256
 redisReply *settle_words(int64_t number, int count, const char *const *words);
 #define SETTLE(number, ...)                                                                        \

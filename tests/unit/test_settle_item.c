@@ -40,48 +40,57 @@ static const char *shown(void)
     return text;
 }
 
-static void write_item(const struct outcome *outcome)
+static struct settled of(const struct outcome *outcome)
 {
-    ck_assert_int_eq(settle_item_write(&words, &server, &job, outcome, 9000000), RESULT_OK);
-    ck_assert_uint_eq(words.count, SETTLE_ITEM_WORDS);
+    return (struct settled){.job = &job, .outcome = outcome};
 }
+
+static void write_group(const struct outcome *outcome)
+{
+    settle_group_write(&words, &server, 1, of(outcome));
+    ck_assert_uint_eq(words.count, SETTLE_GROUP_WORDS);
+    settle_item_write(&words, of(outcome), 9000000);
+    ck_assert_uint_eq(words.count, SETTLE_GROUP_WORDS + SETTLE_ITEM_WORDS);
+}
+
+static const struct outcome link = {.kind = OUTCOME_CREATED,
+                                    .signal = SIGNAL_OK,
+                                    .is_accepted = true,
+                                    .is_told_to_pace = true,
+                                    .quota_reset_ms = 12,
+                                    .began_us = 8750000,
+                                    .key_fp = "fp",
+                                    .answer = {.session = {.id = "sess",
+                                                           .auth_flow_url = "https://link",
+                                                           .created_at = "then",
+                                                           .expires_at = "later",
+                                                           .life_ms = 1800000},
+                                               .request_id = "req"}};
 
 START_TEST(link_says_what_is_known_in_its_order)
 {
-    write_item(&(const struct outcome){.kind = OUTCOME_CREATED,
-                                       .signal = SIGNAL_OK,
-                                       .is_accepted = true,
-                                       .is_told_to_pace = true,
-                                       .quota_reset_ms = 12,
-                                       .began_us = 8750000,
-                                       .key_fp = "fp",
-                                       .answer = {.session = {.id = "sess",
-                                                              .auth_flow_url = "https://link",
-                                                              .created_at = "then",
-                                                              .expires_at = "later",
-                                                              .life_ms = 1800000},
-                                                  .request_id = "req"}});
+    write_group(&link);
     ck_assert_str_eq(
         shown(),
-        "web-1@0123456789abcdef/00000000000000aa/7|end_usr_a|created ok 1|fp|250|30|req|"
-        "https://shop.example/done|a \"quoted\" ref|12|1800000|sess|then|later|https://link|");
+        "1|web-1@0123456789abcdef/00000000000000aa/7|created ok 1|fp|30|https://shop.example/done|"
+        "a \"quoted\" ref|12|1800000|end_usr_a|250|req|sess|then|later|https://link|");
 }
 END_TEST
 
 START_TEST(failure_says_what_is_known_in_its_order_and_nothing_of_a_link)
 {
-    write_item(&(const struct outcome){.kind = OUTCOME_THROTTLED,
-                                       .signal = SIGNAL_THROTTLED,
-                                       .is_told_to_pace = true,
-                                       .delay_ms = 1500,
-                                       .retry_after_ms = 3000,
-                                       .answer = {.http_status = 429,
-                                                  .session = {.auth_flow_url = "https://link"},
-                                                  .error_code = "SLOW",
-                                                  .detail = "why"}});
-    ck_assert_str_eq(
-        shown(), "web-1@0123456789abcdef/00000000000000aa/7|end_usr_a|throttled throttled 0||0|30||"
-                 "https://shop.example/done|a \"quoted\" ref|0|1500|3000|429|SLOW|why|");
+    write_group(&(const struct outcome){.kind = OUTCOME_THROTTLED,
+                                        .signal = SIGNAL_THROTTLED,
+                                        .is_told_to_pace = true,
+                                        .delay_ms = 1500,
+                                        .retry_after_ms = 3000,
+                                        .answer = {.http_status = 429,
+                                                   .session = {.auth_flow_url = "https://link"},
+                                                   .error_code = "SLOW",
+                                                   .detail = "why"}});
+    ck_assert_str_eq(shown(), "1|web-1@0123456789abcdef/00000000000000aa/7|throttled throttled "
+                              "0||30|https://shop.example/done|"
+                              "a \"quoted\" ref|0|3000|end_usr_a|0||1500|429|SLOW|why|");
 }
 END_TEST
 
@@ -90,22 +99,52 @@ START_TEST(outcome_that_never_ran_is_not_told_to_the_pace)
     struct outcome outcome;
 
     outcome_returned("drain", &outcome);
-    write_item(&outcome);
+    write_group(&outcome);
     ck_assert_ptr_nonnull(strstr(shown(), "|returned none -|"));
 }
 END_TEST
 
-START_TEST(item_without_room_leaves_nothing)
+/* Each row differs from the first in one thing that a group has once. */
+START_TEST(what_a_group_has_once_is_the_same_for_all_in_it)
+{
+    struct job jobs[5] = {job, job, job, job, job};
+    struct outcome outcomes[7] = {link, link, link, link, link, link, link};
+
+    jobs[1].lease_seq++;
+    jobs[2].link_expiry_mins++;
+    jobs[3].ref[0] = 'b';
+    jobs[4].redirect_url[0] = 'b';
+    outcomes[1].kind = OUTCOME_RETRY;
+    outcomes[2].signal = SIGNAL_DOWN;
+    outcomes[3].is_accepted = false;
+    outcomes[4].is_told_to_pace = false;
+    outcomes[5].key_fp[0] = 'x';
+    outcomes[6].answer.session.life_ms++;
+    const struct settled first = {&jobs[0], &outcomes[0]};
+    ck_assert(settle_group_fits(first, of(&link)));
+    for (int i = 1; i < 5; i++)
+        ck_assert(!settle_group_fits(first, (struct settled){&jobs[i], &outcomes[0]}));
+    for (int i = 1; i < 7; i++)
+        ck_assert(!settle_group_fits(first, (struct settled){&jobs[0], &outcomes[i]}));
+    outcomes[0].quota_reset_ms++;
+    ck_assert(!settle_group_fits(first, of(&link)));
+    outcomes[0] = link;
+    outcomes[0].began_us++;
+    outcomes[0].delay_ms++;
+    jobs[0].end_user_id[0] = 'x';
+    ck_assert(settle_group_fits(first, of(&link)));
+}
+END_TEST
+
+START_TEST(words_without_room_are_told_of)
 {
     struct outcome outcome;
 
     word_list_done(&words);
     word_list_init(&words, 64);
-    word_list_add_text(&words, "before");
     outcome_returned("drain", &outcome);
-    ck_assert_int_eq(settle_item_write(&words, &server, &job, &outcome, 0), RESULT_FULL);
+    settle_group_write(&words, &server, 1, of(&outcome));
     ck_assert(words.bytes.failed);
-    ck_assert_str_eq(shown(), "before|");
 }
 END_TEST
 
@@ -132,7 +171,8 @@ int main(void)
     tcase_add_test(tcase, link_says_what_is_known_in_its_order);
     tcase_add_test(tcase, failure_says_what_is_known_in_its_order_and_nothing_of_a_link);
     tcase_add_test(tcase, outcome_that_never_ran_is_not_told_to_the_pace);
-    tcase_add_test(tcase, item_without_room_leaves_nothing);
+    tcase_add_test(tcase, what_a_group_has_once_is_the_same_for_all_in_it);
+    tcase_add_test(tcase, words_without_room_are_told_of);
     tcase_add_test(tcase, words_that_are_dropped_are_wiped);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);

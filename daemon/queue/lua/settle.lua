@@ -10,11 +10,13 @@ KEYS  1 leases    zset, lease -> deadline ms     6 events   stream
       3 delayed   zset, record -> due, Unix ms   8 stats    hash
       4 limiter   hash                           9 settled  string, number of this process's last settle
       5 holds     hash, cause -> what is known
-ARGV  1 prefix  2 number  3 settings (JSON)  4..19 empty: SLOWLOG shows the first 31 words of a command, and each item has
-      a link, which is a credential. Then the items, 15 words each:
-        lease, endUserId, `<kind> <signal> <accepted>`, keyFp, ageMs, linkExpiryMins, requestId, redirectUrl, ref, resetMs, then
-        of a link (kind created): lifeMs, sessionId, createdAt, expiresAt, authFlowUrl
-        of anything else: delayMs, retryAfterMs, httpStatus, errorCode, detail
+ARGV  1 prefix  2 number  3 settings (JSON)  4..10 empty: SLOWLOG shows the first 31 words of a command, and items have links,
+      which are credentials. Then groups of items that have much in common. A group has nine words of its own,
+        count of its items, lease, `<kind> <signal> <accepted>`, keyFp, linkExpiryMins, redirectUrl, ref, resetMs, and
+        of links (kind created): lifeMs; of anything else: retryAfterMs
+      and each of its items seven,
+        endUserId, ageMs, requestId, and
+        of a link: sessionId, createdAt, expiresAt, authFlowUrl; of anything else: delayMs, httpStatus, errorCode, detail
       accepted: 1, 0, or - when the pace is not to be told. ageMs: since the request began. resetMs: how long nothing is left
       of the API's limit, as its headers say. Words, for JSON of the same takes half as long again to read.
 
@@ -34,9 +36,7 @@ local SETTLED_TTL_MS = 3600000
 local LIFE_SLACK_MS = 300000
 local HUGE = 1e15
 
--- Items are known by the place of their first word.
-local FIRST_ITEM, ITEM_WORDS = 20, 15
-local USER = 1   -- behind it
+local FIRST_GROUP, GROUP_WORDS, ITEM_WORDS = 11, 9, 7
 
 local function lease_key(name)
   return PREFIX .. ':lease:' .. name
@@ -84,8 +84,24 @@ local refused = lacks('ZREM', LEASES, 'member')
 if refused then
   return refused
 end
-if (#ARGV - FIRST_ITEM + 1) % ITEM_WORDS ~= 0 then
-  return redis.error_reply('ERR authlink settle of ' .. #ARGV .. ' words: no whole number of items')
+
+-- The places of the groups; nil if they are not whole.
+local function find_groups()
+  local places, at = {}, FIRST_GROUP
+  while at <= #ARGV do
+    local items = tonumber(ARGV[at])
+    if not items or items < 1 or items % 1 ~= 0 then
+      return nil
+    end
+    places[#places + 1] = at
+    at = at + GROUP_WORDS + items * ITEM_WORDS
+  end
+  return at == #ARGV + 1 and places or nil
+end
+
+local group_places = find_groups()
+if not group_places then
+  return redis.error_reply('ERR authlink settle of ' .. #ARGV .. ' words: its items are not whole')
 end
 
 if not limiter.per_sec then
@@ -129,21 +145,20 @@ local READY_FIELDS = 13
 
 -- Returns how many fields are new. SLOWLOG shows the first 31 words of a command, also of one that a script calls: the
 -- link, a credential, stands behind them, so one field is written four times.
-local function write_fields(how, key, at, expires_at, attempts)
-  local user, _, _, _, mins, request_id, redirect_url, ref, _, _, session_id, created_at, expires_iso, url =
-    unpack(ARGV, at + 1, at + 14)
+local function write_fields(how, key, group, at, expires_at, attempts)
+  local user, _, request_id, session_id, created_at, expires_iso, url = unpack(ARGV, at, at + 6)
   return how('HSET', key, 'status', 'ready', 'status', 'ready', 'status', 'ready', 'status', 'ready',
     'endUserId', user, 'sessionId', session_id, 'createdAt', created_at, 'expiresAt', expires_iso,
-    'expiresAtMs', expires_at, 'redirectUrl', redirect_url, 'linkExpiryMins', mins, 'ref', ref,
+    'expiresAtMs', expires_at, 'redirectUrl', group.redirect_url, 'linkExpiryMins', group.mins, 'ref', group.ref,
     'attempts', attempts, 'requestId', request_id, 'updatedAtMs', shared_digits[now_ms], 'authFlowUrl', url)
 end
 
 -- Most users have nothing there: that it was so is known by the fields that are new. What was there goes whole.
-local function write_ready(at, expires_at, attempts)
-  local key = session_key(ARGV[at + USER])
-  if write_fields(pcall_redis, key, at, expires_at, attempts) ~= READY_FIELDS then
+local function write_ready(group, at, expires_at, attempts)
+  local key = session_key(ARGV[at])
+  if write_fields(pcall_redis, key, group, at, expires_at, attempts) ~= READY_FIELDS then
     call('DEL', key)
-    write_fields(call, key, at, expires_at, attempts)
+    write_fields(call, key, group, at, expires_at, attempts)
   end
   call('PEXPIREAT', key, expires_at)
 end
@@ -152,7 +167,7 @@ end
 local settled_in = {}
 
 -- What an outcome other than a link needs, made when the first of them comes.
-local others, meanings
+local others
 
 -- A number from an item by its word; false if it is none, or none of ours.
 local naturals = setmetatable({}, { __index = function(known, word)
@@ -164,57 +179,52 @@ end })
 
 local function others_of()
   others = others or settle_others({ settings = settings, holds = holds, inflight = INFLIGHT, delayed = DELAYED,
-    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready, meanings = meanings,
+    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready,
     naturals = naturals })
   return others
 end
 
 local created = 0   -- of this call
 
-local function settle_created(job_key, attempts_before, at, expires_ms)
+local function settle_created(job_key, attempts_before, group, at, expires_ms)
   created = created + 1
   local expires_at, attempts = digits(expires_ms), shared_digits[attempts_before + 1]
-  write_ready(at, expires_at, attempts)
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at + USER],
-    'ref', ARGV[at + 8], 'sessionId', ARGV[at + 11], 'expiresAtMs', expires_at, 'attempts', attempts)
+  write_ready(group, at, expires_at, attempts)
+  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at],
+    'ref', group.ref, 'sessionId', ARGV[at + 3], 'expiresAtMs', expires_at, 'attempts', attempts)
 end
 
 local ACCEPTED = { ['1'] = true, ['0'] = false }
 
--- The third word of an item, read once for all that have the same: kind, signal, accepted (nil: the pace is not told).
-meanings = setmetatable({}, { __index = function(known, word)
-  local kind, signal, accepted = match(word, '^(%l[%l_]*) (%l+) ([10-])$')
-  local is_link = kind == 'created' and signal == 'ok'
-  local meaning = { kind = kind, signal = signal, accepted = ACCEPTED[accepted], is_link = is_link,
-    is_sound = is_link or others_of().is_known(kind, signal) }
-  known[word] = meaning
-  return meaning
-end })
-
--- Where each item begins in ARGV.
-local items = {}
-for at = FIRST_ITEM, #ARGV, ITEM_WORDS do
-  items[#items + 1] = at
+-- What a group's items have in common. accepted: nil when the pace is not told. are_links: of sound ones only.
+local function read_group(at)
+  local count_word, lease, meaning, key_fp, mins, redirect_url, ref, reset, span = unpack(ARGV, at, at + GROUP_WORDS - 1)
+  local kind, signal, accepted = match(meaning, '^(%l[%l_]*) (%l+) ([10-])$')
+  local group = { first = at + GROUP_WORDS, last = at + GROUP_WORDS + (tonumber(count_word) - 1) * ITEM_WORDS, lease = lease,
+    kind = kind, signal = signal, accepted = ACCEPTED[accepted], key_fp = key_fp, mins = mins, redirect_url = redirect_url,
+    ref = ref, reset_ms = naturals[reset], span_ms = naturals[span] }
+  group.is_sound = naturals[mins] and group.reset_ms and group.span_ms
+    and (kind == 'created' and signal == 'ok' or others_of().is_known(kind, signal))
+  group.are_links = kind == 'created' and group.is_sound
+  return group
 end
 
--- Lease -> its users among these items.
-local function by_lease(some)
-  local users, last, of_last = {}, nil, nil
-  for _, at in ipairs(some) do
-    local lease = ARGV[at]
-    if lease ~= last then   -- most have the one of their neighbour
-      last, of_last = lease, users[lease] or {}
-      users[lease] = of_last
-    end
-    of_last[#of_last + 1] = ARGV[at + USER]
-  end
-  return users
+local groups = {}
+for i, at in ipairs(group_places) do
+  groups[i] = read_group(at)
 end
 
 -- The records of all items, read lease by lease: lease -> user -> record. A record is taken once.
 local function read_records()
-  local records = {}
-  for lease, users in pairs(by_lease(items)) do
+  local users_of, records = {}, {}
+  for _, group in ipairs(groups) do
+    local users = users_of[group.lease] or {}
+    users_of[group.lease] = users
+    for at = group.first, group.last, ITEM_WORDS do
+      users[#users + 1] = ARGV[at]
+    end
+  end
+  for lease, users in pairs(users_of) do
     local found, of_lease = call('HMGET', lease_key(lease), unpack(users)), {}
     for i, user in ipairs(users) do
       of_lease[user] = found[i]
@@ -225,23 +235,24 @@ local function read_records()
 end
 
 local records = read_records()
-local fenced, learned, settled = {}, {}, {}
+local fenced, learned = {}, {}
+local settled_users, settled_leases, settled_of = {}, {}, {}   -- one list, of both; and lease -> its users
 
 local feed_holds   -- of settle_holds.lua
 
 -- What the holds learn of this answer. While there are none, a link only tells that the API works.
-local function tell_holds(at, item, job_key)
-  if next(holds) == nil and (item or meanings[ARGV[at + 2]]).signal == 'ok' then
+local function tell_holds(group, at, item, job_key)
+  if next(holds) == nil and (item or group).signal == 'ok' then
     if memory.failures > 0 then
       memory.failures, memory.jobs = 0, {}
     end
     memory.last_ok_ms = now_ms
-    note_worked(ARGV[at + 3])
+    note_worked(group.key_fp)
     return
   end
   feed_holds = feed_holds or settle_holds({ settings = settings, holds = holds, memory = memory, key = HOLDS,
     limiter = LIMITER, note_worked = note_worked })
-  feed_holds(item or others_of().named(at), job_key)
+  feed_holds(item or others_of().named(group, at), job_key)
 end
 
 -- The answer as pace_answers.lua takes it.
@@ -253,61 +264,64 @@ local function tell_pace(slot_us, accepted, retry_after_ms, reset_ms)
   end
 end
 
--- When the link of this item ends, Unix ms; false if it is none, or a number in it is none.
-local function link_end(at, meaning)
-  local age_ms, mins = naturals[ARGV[at + 4]], naturals[ARGV[at + 5]]
-  local reset_ms, life_ms = naturals[ARGV[at + 9]], naturals[ARGV[at + 10]]
-  return meaning.is_link and age_ms and mins and reset_ms and life_ms and expiry_of(age_ms, life_ms, mins)
+-- When the link of this item ends, Unix ms; nil if it is none, or a number in it is none.
+local function link_end(group, at)
+  local age_ms = naturals[ARGV[at + 1]]
+  return group.are_links and age_ms and expiry_of(age_ms, group.span_ms, naturals[group.mins]) or nil
 end
 
 -- Whatever is no link, or one that waited so long for this settle that it is over: that is asked for again.
-local function settle_other(at, record, job_key)
+local function settle_other(group, at, record, job_key)
   local job = from_record(record)
   if not job then
     dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, next_job_key(STATS), record)
     return
   end
-  local item = others_of().named(at)
+  local item = others_of().named(group, at)
   others_of().settle(job, item)
   tell_pace(job.slot_us, item.accepted, item.retryAfterMs, item.resetMs)
-  tell_holds(at, item, job_key)
+  tell_holds(group, at, item, job_key)
 end
 
-local function settle_one(at)
-  local lease, user, word = unpack(ARGV, at, at + 2)
+local function note_settled(lease, user)
+  local n = #settled_users + 1
+  settled_users[n], settled_leases[n], settled_in[user] = user, lease, lease
+  local users = settled_of[lease] or {}
+  settled_of[lease] = users
+  users[#users + 1] = user
+end
+
+local function settle_one(group, at)
+  local lease, user = group.lease, ARGV[at]
   local record = records[lease][user]
   if not record then
     fenced[#fenced + 1] = user
-    others_of().settle_fenced(at)
+    others_of().settle_fenced(group, at)
     return
   end
   records[lease][user] = nil
-  settled[#settled + 1], settled_in[user] = at, lease
+  note_settled(lease, user)
   local job_key, attempts, slot_us = outline_of(record)
-  local meaning = meanings[word]
-  local expires_ms = link_end(at, meaning)
+  local expires_ms = link_end(group, at)
   if not (job_key and expires_ms and expires_ms > now_ms) then
-    settle_other(at, record, job_key)
+    settle_other(group, at, record, job_key)
     return
   end
-  settle_created(job_key, attempts, at, expires_ms)
-  tell_pace(slot_us, meaning.accepted, 0, naturals[ARGV[at + 9]])
-  tell_holds(at, nil, job_key)
+  settle_created(job_key, attempts, group, at, expires_ms)
+  tell_pace(slot_us, group.accepted, 0, group.reset_ms)
+  tell_holds(group, at, nil, job_key)
 end
 
 -- The old places: leases, the index, and leases that are empty now.
 local function clear_settled()
-  local users, indexed = {}, {}
-  for i, at in ipairs(settled) do
-    users[i] = ARGV[at + USER]
-  end
-  for i, holder in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
-    if holder == ARGV[settled[i]] then
-      indexed[#indexed + 1] = users[i]
+  local indexed = {}
+  for i, holder in ipairs(call('HMGET', INFLIGHT, unpack(settled_users))) do
+    if holder == settled_leases[i] then
+      indexed[#indexed + 1] = settled_users[i]
     end
   end
-  for lease, ids in pairs(by_lease(settled)) do
-    call('HDEL', lease_key(lease), unpack(ids))
+  for lease, users in pairs(settled_of) do
+    call('HDEL', lease_key(lease), unpack(users))
     if call('EXISTS', lease_key(lease)) == 0 then
       call('ZREM', LEASES, lease)
     end
@@ -317,10 +331,12 @@ local function clear_settled()
   end
 end
 
-for _, at in ipairs(items) do
-  settle_one(at)
+for _, group in ipairs(groups) do
+  for at = group.first, group.last, ITEM_WORDS do
+    settle_one(group, at)
+  end
 end
-if #settled > 0 then
+if #settled_users > 0 then
   clear_settled()
 end
 

@@ -3,12 +3,12 @@ settle_others.lua - outcomes that are no link. Most settles have none, so settle
 it needs when it is called.
 
 step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(age_ms, life_ms, link_expiry_mins),
-         write_ready(at, expires_at, attempts), meanings (of the third words), naturals (of words)
+         write_ready(group, at, expires_at, attempts), naturals (of words)
 Returns  a table of functions; at: where the words of an item begin in ARGV
-named(at)                its values by their names; what stands for an unsound one
-settle(job, item)        writes the job's new place
-settle_fenced(at)        of a job that somebody else has
-is_known(kind, signal)   whether there are such
+named(group, at)           its values by their names; what stands for an unsound one
+settle(job, item)          writes the job's new place
+settle_fenced(group, at)   of a job that somebody else has
+is_known(kind, signal)     whether there are such
 ]]
 local step = ...
 local settings, streams = step.settings, step.streams
@@ -17,36 +17,32 @@ local others = {}
 local LATE_MAX_AGE_MS = 1800000
 local MAX_DELAY_MS = 600000
 
--- From the fourth word on. Those of a link are not read here, but for its life: settle.lua writes it from where it stands.
-local NAMES = { 'keyFp', 'ageMs', 'linkExpiryMins', 'requestId', 'redirectUrl', 'ref', 'resetMs' }
-local NAMES_OF = {
-  [true] = { 'lifeMs' },
-  [false] = { 'delayMs', 'retryAfterMs', 'httpStatus', 'errorCode', 'detail' },
-}
-local NUMBERS = { 'ageMs', 'linkExpiryMins', 'resetMs', 'lifeMs', 'delayMs', 'retryAfterMs', 'httpStatus' }
+local NUMBERS = { 'ageMs', 'linkExpiryMins', 'delayMs', 'httpStatus' }
 
 -- Nothing, where it should be something: a fault of ours. To refuse the settle would refuse all of it at every repetition, so
 -- its job is buried, for a person to see.
-local function stand_in(at)
-  return { lease = ARGV[at], endUserId = ARGV[at + 1], kind = 'gave_up', signal = 'none', keyFp = '', requestId = '',
+local function stand_in(group, at)
+  return { lease = group.lease, endUserId = ARGV[at], kind = 'gave_up', signal = 'none', keyFp = '', requestId = '',
     redirectUrl = '', ref = '', errorCode = '', detail = 'an item of a settle was unsound: a fault of authlinkd',
     ageMs = 0, linkExpiryMins = 0, resetMs = 0, lifeMs = 0, delayMs = 0, retryAfterMs = 0, httpStatus = 0 }
 end
 
-function others.named(at)
-  local meaning = step.meanings[ARGV[at + 2]]
-  local item = { lease = ARGV[at], endUserId = ARGV[at + 1], kind = meaning.kind, signal = meaning.signal,
-    accepted = meaning.accepted, lifeMs = '0', delayMs = '0', retryAfterMs = '0', httpStatus = '0', errorCode = '', detail = '' }
-  for i, name in ipairs(NAMES) do
-    item[name] = ARGV[at + 2 + i]
-  end
-  for i, name in ipairs(NAMES_OF[meaning.is_link]) do
-    item[name] = ARGV[at + 9 + i]
+-- Of a link nothing but its life is read here: settle.lua writes it from where it stands.
+function others.named(group, at)
+  local item = { lease = group.lease, endUserId = ARGV[at], kind = group.kind, signal = group.signal,
+    accepted = group.accepted, keyFp = group.key_fp, ageMs = ARGV[at + 1], linkExpiryMins = group.mins, requestId = ARGV[at + 2],
+    redirectUrl = group.redirect_url, ref = group.ref, resetMs = group.reset_ms, lifeMs = 0, retryAfterMs = 0, delayMs = '0',
+    httpStatus = '0', errorCode = '', detail = '' }
+  if group.are_links then
+    item.lifeMs = group.span_ms
+  else
+    item.retryAfterMs = group.span_ms
+    item.delayMs, item.httpStatus, item.errorCode, item.detail = unpack(ARGV, at + 3, at + 6)
   end
   for _, name in ipairs(NUMBERS) do
     item[name] = step.naturals[item[name]]
-    if not item[name] or not meaning.is_sound then
-      return stand_in(at)
+    if not item[name] or not group.is_sound then
+      return stand_in(group, at)
     end
   end
   return item
@@ -122,13 +118,13 @@ local function is_in_flight(user)
 end
 
 -- A link that came late is kept if its user has none and is nobody's.
-function others.settle_fenced(at)
+function others.settle_fenced(group, at)
   count('fenced')
-  local late = others.named(at)
+  local late = others.named(group, at)
   local expires_ms = step.expiry_of(late.ageMs, late.lifeMs, late.linkExpiryMins)
   if late.kind == 'created' and late.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
     and not valid_link(late.endUserId) and not is_in_flight(late.endUserId) then
-    step.write_ready(at, digits(expires_ms), '1')
+    step.write_ready(group, at, digits(expires_ms), '1')
     count('late')
   end
 end

@@ -28,9 +28,6 @@ struct scripts {
     struct link *link; /* borrows */
     char digests[LUA_STEP_COUNT][SHA1_HEX_LEN + 1];
     struct script_call *first; /* owns; calls under way */
-    const char **words;        /* owns; of the command that is being written */
-    size_t *lens;              /* owns */
-    size_t room;               /* for so many */
 };
 
 void script_args_bytes(struct script_args *args, const char *bytes, size_t len)
@@ -88,7 +85,7 @@ static void end_call(struct script_call *call)
     if (call->next != NULL)
         call->next->previous = call->previous;
     explicit_bzero(call->bytes, call->len); /* a settle's bytes hold links */
-    redisFreeCommand(call->bytes);
+    free(call->bytes);
     free(call);
 }
 
@@ -98,8 +95,6 @@ struct scripts *scripts_free(struct scripts *scripts)
         return NULL;
     while (scripts->first != NULL)
         end_call(scripts->first);
-    free(scripts->words);
-    free(scripts->lens);
     free(scripts);
     return NULL;
 }
@@ -164,60 +159,47 @@ static void on_call_reply(const redisReply *reply, void *user)
         answer(call, reply);
 }
 
-/* Room for the words of one command. */
-static bool make_room(struct scripts *scripts, size_t count)
+/* Puts `more` behind a command of `count` words that hiredis wrote, and its own bytes into the
+ * call. */
+static bool join(struct script_call *call, const char *command, size_t len, size_t count,
+                 const struct word_list *more)
 {
-    if (count <= scripts->room)
-        return true;
+    size_t more_len = more != NULL ? more->bytes.len : 0;
+    const char *words = (const char *)memchr(command, '\n', len) + 1; /* behind their count */
+    size_t words_len = len - (size_t)(words - command);
+    char head[32];
+    int head_len =
+        snprintf(head, sizeof head, "*%zu\r\n", count + (more != NULL ? more->count : 0));
 
-    const char **words = realloc(scripts->words, count * sizeof words[0]);
-    if (words != NULL)
-        scripts->words = words;
-    size_t *lens = realloc(scripts->lens, count * sizeof lens[0]);
-    if (lens != NULL)
-        scripts->lens = lens;
-    if (words == NULL || lens == NULL)
+    call->len = (size_t)head_len + words_len + more_len;
+    call->bytes = malloc(call->len);
+    if (call->bytes == NULL)
         return false;
-    scripts->room = count;
+    memcpy(call->bytes, head, (size_t)head_len);
+    memcpy(call->bytes + head_len, words, words_len);
+    if (more_len > 0)
+        memcpy(call->bytes + head_len + words_len, more->bytes.data, more_len);
     return true;
-}
-
-static void add_words(struct scripts *scripts, size_t at, const struct word_list *list)
-{
-    const char *bytes = buffer_text(&list->bytes);
-
-    for (size_t i = 0; i < list->count; i++) {
-        scripts->words[at + i] = bytes;
-        bytes += list->lens[i];
-    }
-    memcpy(scripts->lens + at, list->lens, list->count * sizeof list->lens[0]);
 }
 
 static bool format(struct script_call *call, const struct script_args *args)
 {
-    struct scripts *scripts = call->scripts;
-    size_t head = 3 + (size_t)args->count, count = head;
+    const char *words[SCRIPT_ARGS_MAX + 3] = {"EVALSHA", call->scripts->digests[call->step]};
+    size_t lens[SCRIPT_ARGS_MAX + 3] = {7, SHA1_HEX_LEN};
     char key_count[16];
+    char *command = NULL;
 
-    if (args->more != NULL)
-        count += args->more->count;
-    if (!make_room(scripts, count))
-        return false;
     snprintf(key_count, sizeof key_count, "%d", args->key_count);
-    const char *const first[] = {"EVALSHA", scripts->digests[call->step], key_count};
-    for (size_t i = 0; i < 3; i++) {
-        scripts->words[i] = first[i];
-        scripts->lens[i] = strlen(first[i]);
-    }
-    memcpy(scripts->words + 3, args->words, (size_t)args->count * sizeof args->words[0]);
-    memcpy(scripts->lens + 3, args->lens, (size_t)args->count * sizeof args->lens[0]);
-    if (args->more != NULL && args->more->count > 0)
-        add_words(scripts, head, args->more);
-    long long len = redisFormatCommandArgv(&call->bytes, (int)count, scripts->words, scripts->lens);
+    words[2] = key_count;
+    lens[2] = strlen(key_count);
+    memcpy(words + 3, args->words, (size_t)args->count * sizeof words[0]);
+    memcpy(lens + 3, args->lens, (size_t)args->count * sizeof lens[0]);
+    long long len = redisFormatCommandArgv(&command, args->count + 3, words, lens);
     if (len < 0)
         return false;
-    call->len = (size_t)len;
-    return true;
+    bool is_joined = join(call, command, (size_t)len, (size_t)args->count + 3, args->more);
+    redisFreeCommand(command);
+    return is_joined;
 }
 
 enum result scripts_call(struct scripts *scripts, enum lua_step_id step,

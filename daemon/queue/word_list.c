@@ -1,12 +1,9 @@
 /* word_list.c - words of a command that has many. */
 #include "queue/word_list.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAP 64
+#define NUMBER_SIZE 24 /* "-9223372036854775808" */
 
 void word_list_init(struct word_list *list, size_t max_bytes)
 {
@@ -18,9 +15,6 @@ void word_list_done(struct word_list *list)
 {
     word_list_reset(list);
     buffer_done(&list->bytes);
-    free(list->lens);
-    list->lens = NULL;
-    list->cap = 0;
 }
 
 void word_list_reset(struct word_list *list)
@@ -31,26 +25,29 @@ void word_list_reset(struct word_list *list)
     list->count = 0;
 }
 
-static bool grow(struct word_list *list)
+/* By hand, for it is done twice a word: by a format it took a sixteenth of all that the daemon
+ * does. Returns the first digit; `end` is behind the last. */
+static char *write_digits(char *end, uint64_t number)
 {
-    size_t cap = list->cap == 0 ? FIRST_CAP : 2 * list->cap;
-    size_t *longer = realloc(list->lens, cap * sizeof longer[0]);
-
-    if (longer == NULL)
-        return false;
-    list->lens = longer;
-    list->cap = cap;
-    return true;
+    do {
+        *--end = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return end;
 }
 
 void word_list_add(struct word_list *list, const char *bytes, size_t len)
 {
-    if (list->count == list->cap && !grow(list)) {
-        list->bytes.failed = true;
-        return;
-    }
-    if (buffer_append(&list->bytes, bytes, len) == RESULT_OK)
-        list->lens[list->count++] = len;
+    char head[NUMBER_SIZE];
+    char *end = head + sizeof head - 2;
+
+    memcpy(end, "\r\n", 2);
+    char *start = write_digits(end, len);
+    *--start = '$';
+    if (buffer_append(&list->bytes, start, (size_t)(end + 2 - start)) == RESULT_OK &&
+        buffer_append(&list->bytes, bytes, len) == RESULT_OK &&
+        buffer_append(&list->bytes, "\r\n", 2) == RESULT_OK)
+        list->count++;
 }
 
 void word_list_add_text(struct word_list *list, const char *text)
@@ -60,13 +57,11 @@ void word_list_add_text(struct word_list *list, const char *text)
 
 void word_list_add_number(struct word_list *list, int64_t number)
 {
-    char text[24];
+    char text[NUMBER_SIZE];
+    char *end = text + sizeof text;
+    char *start = write_digits(end, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 
-    if (number >= 0 && number < 10) { /* most are 0 */
-        text[0] = (char)('0' + number);
-        word_list_add(list, text, 1);
-        return;
-    }
-    int len = snprintf(text, sizeof text, "%" PRId64, number);
-    word_list_add(list, text, (size_t)len);
+    if (number < 0)
+        *--start = '-';
+    word_list_add(list, start, (size_t)(end - start));
 }

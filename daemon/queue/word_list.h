@@ -1,9 +1,11 @@
 /*
- * word_list.h - words of a command that has more of them than a struct script_args has room for.
- * Inside queue/ only.
+ * word_list.h - words of a command that has more of them than a struct script_args has room for,
+ * as Redis reads them. Inside queue/ only.
  *
- * Their bytes lie one after the other, so that a list of thousands takes two allocations, which it
- * keeps. They may be credentials: they are wiped when they go.
+ * They are written out at once, one after the other, so that thousands take one allocation, which
+ * is kept. They may be credentials: they are wiped when they go.
+ *
+ * Sources  bulk strings: RESP specification, redis.io/docs/reference/protocol-spec.
  */
 #ifndef AUTHLINKD_QUEUE_WORD_LIST_H
 #define AUTHLINKD_QUEUE_WORD_LIST_H
@@ -13,9 +15,8 @@
 #include <stdint.h>
 
 struct word_list {
-    struct buffer bytes;
-    size_t *lens; /* owns */
-    size_t count, cap;
+    struct buffer bytes; /* bulk strings */
+    size_t count;
 };
 
 /* Starts empty; allocates nothing. Words beyond `max_bytes` in all are refused. */

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct word_list words;
@@ -29,14 +30,20 @@ static const struct job job = {.end_user_id = "end_usr_a",
 static const char *shown(void)
 {
     static char text[8192];
-    const char *bytes = buffer_text(&words.bytes);
+    char *bytes = words.bytes.data;
     size_t len = 0;
 
     text[0] = '\0';
     for (size_t i = 0; i < words.count; i++) {
-        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s|", (int)words.lens[i], bytes);
-        bytes += words.lens[i];
+        ck_assert_int_eq(*bytes, '$');
+        int word_len = (int)strtol(bytes + 1, &bytes, 10);
+        ck_assert_int_eq(memcmp(bytes, "\r\n", 2), 0);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s|", word_len, bytes + 2);
+        bytes += 2 + word_len;
+        ck_assert_int_eq(memcmp(bytes, "\r\n", 2), 0);
+        bytes += 2;
     }
+    ck_assert_ptr_eq(bytes, words.bytes.data + words.bytes.len);
     return text;
 }
 
@@ -153,7 +160,11 @@ START_TEST(words_that_are_dropped_are_wiped)
     word_list_add_text(&words, "secret of the first");
     word_list_add_text(&words, "");
     word_list_add_number(&words, INT64_MIN);
-    ck_assert_str_eq(shown(), "secret of the first||-9223372036854775808|");
+    word_list_add_number(&words, INT64_MAX);
+    word_list_add_number(&words, -1);
+    word_list_add_number(&words, 0);
+    ck_assert_str_eq(shown(),
+                     "secret of the first||-9223372036854775808|9223372036854775807|-1|0|");
     size_t len = words.bytes.len;
     word_list_reset(&words);
     ck_assert_uint_eq(words.count, 0);

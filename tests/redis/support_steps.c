@@ -139,9 +139,12 @@ void take(const char *payload, const char *lease)
 
 /* Texts that the words of items point to. */
 struct item_texts {
+    char count[24];
     char meaning[64];
     char numbers[6][24];
 };
+
+#define GROUP_WORDS 9
 
 static const char *number_text(char *text, int64_t number)
 {
@@ -149,8 +152,8 @@ static const char *number_text(char *text, int64_t number)
     return text;
 }
 
-/* A group of its own for each item. Returns how many words it has written. */
-static int write_item(const char **words, struct item_texts *texts, const struct item *item)
+/* As a group of one. */
+static void write_item(const char **words, struct item_texts *texts, const struct item *item)
 {
     static const char *const told[] = {[NOT_TOLD] = "-", [ACCEPTED] = "1", [REFUSED] = "0"};
     char(*numbers)[24] = texts->numbers;
@@ -159,8 +162,9 @@ static int write_item(const char **words, struct item_texts *texts, const struct
 
     snprintf(texts->meaning, sizeof texts->meaning, "%s %s %s", item->kind,
              or_else(item->signal, "none"), told[item->told]);
+    number_text(texts->count, 1);
     const char *const common[] = {
-        "1",
+        texts->count,
         or_else(item->lease, LEASE),
         texts->meaning,
         or_else(item->key_fp, KEY_FP),
@@ -180,7 +184,14 @@ static int write_item(const char **words, struct item_texts *texts, const struct
     const size_t count = sizeof common / sizeof common[0];
     memcpy(words, common, sizeof common);
     memcpy(words + count, is_link ? of_link : of_other, sizeof of_link);
-    return SETTLE_ONE_WORDS;
+}
+
+static bool is_same_head(const char *const *a, const char *const *b)
+{
+    for (int i = 1; i < GROUP_WORDS; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
 }
 
 static redisReply *call_settle(const struct settle_args *args, int count, const char *const *items)
@@ -206,15 +217,26 @@ redisReply *settle_words(int64_t number, int count, const char *const *words)
     return call_settle(&(const struct settle_args){.number = number}, count, words);
 }
 
+/* Items go as the daemon sends them: with neighbours that have the same head. */
 redisReply *settle_as(const struct settle_args *args)
 {
     static const char *words[SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS];
     static struct item_texts texts[SETTLE_MAX_ITEMS];
-    int count = 0;
+    int count = 0, head = -1;
+    int64_t of_group = 0;
 
     ck_assert_uint_le(args->count, SETTLE_MAX_ITEMS);
-    for (size_t i = 0; i < args->count; i++)
-        count += write_item(words + count, &texts[i], &args->items[i]);
+    for (size_t i = 0; i < args->count; i++) {
+        const char *one[SETTLE_ONE_WORDS];
+        write_item(one, &texts[i], &args->items[i]);
+        bool is_new = head < 0 || !is_same_head(one, words + head);
+        int skipped = is_new ? 0 : GROUP_WORDS;
+        memcpy(words + count, one + skipped, (size_t)(SETTLE_ONE_WORDS - skipped) * sizeof one[0]);
+        head = is_new ? count : head;
+        of_group = is_new ? 1 : of_group + 1;
+        words[head] = number_text(texts[i].count, of_group);
+        count += SETTLE_ONE_WORDS - skipped;
+    }
     return call_settle(args, count, words);
 }
 

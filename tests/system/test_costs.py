@@ -35,9 +35,9 @@ class Costs(unittest.TestCase):
             print(f"{sent} commands for {JOBS} jobs; in the steps: "
                   + ", ".join(f"{name} {count / JOBS:.2f}" for name, count in sorted(counts.items()) if count > JOBS / 2))
             self.assertLess(sent / JOBS, 0.05)
-            # a look at the link, one hash removed and written, one expiry, one event a job; the rest is shared by batches
+            # one hash, one expiry, one event a job; the rest is shared by batches
             inside = sum(count for name, count in counts.items() if name not in DAEMON_COMMANDS and name != "rpush")
-            self.assertLess(inside / JOBS, 7, counts)
+            self.assertLess(inside / JOBS, 4, counts)
 
     def test_a_job_that_comes_alone_costs_one_claim_and_one_settle(self):
         alone = 20

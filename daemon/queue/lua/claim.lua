@@ -242,9 +242,10 @@ local function note_users(jobs)
   end
   local has_hash = call('EXISTS', unpack(hashes)) > 0
   for i, indexed in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
-    if indexed or has_hash or type(jobs[places[i]]) ~= 'string' then
-      local job = jobs[places[i]]
-      job = type(job) == 'string' and new_job(job) or job
+    local job = jobs[places[i]]
+    local is_plain = type(job) == 'string'
+    if indexed or has_hash or not is_plain then   -- a plain one without either stays as it is
+      job = is_plain and new_job(job) or job
       job.lease, job.has_hash = indexed, has_hash
       jobs[places[i]] = job
     end

@@ -87,6 +87,10 @@ end
 
 -- What a settle of a link needs of it: job key as it is shown, attempts, slot.
 local function outline_of(text)
+  local new_number, new_slot = match(text, '^0*(%d+) 0 0 %d+ (%d+) ')   -- most are new: with fewer captures
+  if new_number and #new_number <= 31 and #new_slot <= 18 then
+    return new_number, 0, tonumber(new_slot)
+  end
   local letter, number, attempts, slot = match(text, '^(r?)0*(%d+) (%d+) %d+ %d+ (%d+) ')
   if not letter or #number > 31 or #attempts > 9 or #slot > 18 then
     return nil

@@ -8,12 +8,11 @@ Answer   { slotUs, accepted, retryAfterMs, resetMs }, or its slot alone: accepte
 do
   local FEWEST_JUDGED = 10
 
+  -- The slot of an answer that does no more than count as accepted; nil if it says more.
   local function slot_of(answer)
-    return type(answer) == 'number' and answer or answer.slotUs
-  end
-
-  local function says_more(answer)
-    return type(answer) ~= 'number' and (not answer.accepted or (answer.resetMs or 0) > pace.LONG_RESET_MS)
+    if answer.accepted and (answer.resetMs or 0) <= pace.LONG_RESET_MS then
+      return answer.slotUs
+    end
   end
 
   --[[
@@ -21,13 +20,15 @@ do
   trial so far, no window closed. pace_learn.lua would do the same, but to have its functions takes longer than to count.
   ]]
   local function is_counted(state, list)
-    local of_trial = 0
-    for _, answer in ipairs(list) do
-      local slot_us = slot_of(answer)
-      if slot_us < state.shut_us or says_more(answer) then
+    local of_trial, shut_us, from_us = 0, state.shut_us, state.from_us
+    for i = 1, #list do
+      local slot_us = tonumber(list[i]) or slot_of(list[i])
+      if not slot_us or slot_us < shut_us then
         return false
       end
-      of_trial = of_trial + (slot_us >= state.from_us and 1 or 0)
+      if slot_us >= from_us then
+        of_trial = of_trial + 1
+      end
     end
     local needed = math.max(FEWEST_JUDGED, pace.trial_sec(state) * state.pace)
     if state.dark_us > 0 or state.doubt > 0 or state.thr > 0 or state.ok + of_trial >= needed then

@@ -136,9 +136,9 @@ local function note_worked(key_fp)
   end
 end
 
--- Of its link, Unix ms.
-local function expiry_of(age_ms, life_ms, link_expiry_mins)
-  return now_ms - age_ms + math.min(life_ms, link_expiry_mins * 60000 + LIFE_SLACK_MS)
+-- How long a link lives at most, ms: no longer than was asked for, whatever the API said.
+local function bounded_life(life_ms, link_expiry_mins)
+  return math.min(life_ms, link_expiry_mins * 60000 + LIFE_SLACK_MS)
 end
 
 local READY_FIELDS = 13
@@ -163,8 +163,8 @@ local function write_ready(group, at, expires_at, attempts)
   call('PEXPIREAT', key, expires_at)
 end
 
--- Users whose jobs this call has settled -> lease: their entries in leases and index are cleared at its end.
-local settled_in = {}
+-- lease -> user -> record, of all items; false once it is taken, for one is taken once.
+local records = {}
 
 -- What an outcome other than a link needs, made when the first of them comes.
 local others
@@ -179,8 +179,7 @@ end })
 
 local function others_of()
   others = others or settle_others({ settings = settings, holds = holds, inflight = INFLIGHT, delayed = DELAYED,
-    streams = STREAMS, settled_in = settled_in, expiry_of = expiry_of, write_ready = write_ready,
-    naturals = naturals })
+    streams = STREAMS, records = records, bounded_life = bounded_life, write_ready = write_ready, naturals = naturals })
   return others
 end
 
@@ -188,7 +187,7 @@ local created = 0   -- of this call
 
 local function settle_created(job_key, attempts_before, group, at, expires_ms)
   created = created + 1
-  local expires_at, attempts = digits(expires_ms), shared_digits[attempts_before + 1]
+  local expires_at, attempts = shared_digits[expires_ms], shared_digits[attempts_before + 1]
   write_ready(group, at, expires_at, attempts)
   write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at],
     'ref', group.ref, 'sessionId', ARGV[at + 3], 'expiresAtMs', expires_at, 'attempts', attempts)
@@ -206,6 +205,7 @@ local function read_group(at)
   group.is_sound = naturals[mins] and group.reset_ms and group.span_ms
     and (kind == 'created' and signal == 'ok' or others_of().is_known(kind, signal))
   group.are_links = kind == 'created' and group.is_sound
+  group.life_ms = group.are_links and bounded_life(group.span_ms, naturals[mins])
   return group
 end
 
@@ -214,14 +214,16 @@ for i, at in ipairs(group_places) do
   groups[i] = read_group(at)
 end
 
--- The records of all items, read lease by lease: lease -> user -> record. A record is taken once.
+-- Lease by lease.
 local function read_records()
-  local users_of, records = {}, {}
+  local users_of = {}
   for _, group in ipairs(groups) do
     local users = users_of[group.lease] or {}
     users_of[group.lease] = users
+    local n = #users
     for at = group.first, group.last, ITEM_WORDS do
-      users[#users + 1] = ARGV[at]
+      n = n + 1
+      users[n] = ARGV[at]
     end
   end
   for lease, users in pairs(users_of) do
@@ -231,43 +233,38 @@ local function read_records()
     end
     records[lease] = of_lease
   end
-  return records
 end
 
-local records = read_records()
-local fenced, learned = {}, {}
-local settled_users, settled_leases, settled_of = {}, {}, {}   -- one list, of both; and lease -> its users
+read_records()
+local fenced, settled_of = {}, {}      -- users; lease -> users whose jobs this call has settled
+local learned, learned_count = {}, 0   -- answers, as pace_answers.lua takes them
 
 local feed_holds   -- of settle_holds.lua
 
--- What the holds learn of this answer. While there are none, a link only tells that the API works.
+-- What the holds learn of this answer.
 local function tell_holds(group, at, item, job_key)
-  if next(holds) == nil and (item or group).signal == 'ok' then
-    if memory.failures > 0 then
-      memory.failures, memory.jobs = 0, {}
-    end
-    memory.last_ok_ms = now_ms
-    note_worked(group.key_fp)
-    return
-  end
   feed_holds = feed_holds or settle_holds({ settings = settings, holds = holds, memory = memory, key = HOLDS,
     limiter = LIMITER, note_worked = note_worked })
   feed_holds(item or others_of().named(group, at), job_key)
 end
 
--- The answer as pace_answers.lua takes it.
-local function tell_pace(slot_us, accepted, retry_after_ms, reset_ms)
-  if accepted and retry_after_ms == 0 and reset_ms == 0 then
-    learned[#learned + 1] = slot_us
-  elseif accepted ~= nil then
-    learned[#learned + 1] = { slotUs = slot_us, accepted = accepted, retryAfterMs = retry_after_ms, resetMs = reset_ms }
+-- The same of a link. While there are no holds it only tells that the API works, and one of its group tells that for all.
+local function tell_holds_of_link(group, at, job_key)
+  if next(holds) ~= nil then
+    tell_holds(group, at, nil, job_key)
+  elseif not group.has_told then
+    group.has_told = true
+    if memory.failures > 0 then
+      memory.failures, memory.jobs = 0, {}
+    end
+    memory.last_ok_ms = now_ms
+    note_worked(group.key_fp)
   end
 end
 
--- When the link of this item ends, Unix ms; nil if it is none, or a number in it is none.
-local function link_end(group, at)
-  local age_ms = naturals[ARGV[at + 1]]
-  return group.are_links and age_ms and expiry_of(age_ms, group.span_ms, naturals[group.mins]) or nil
+local function tell_pace(answer)
+  learned_count = learned_count + 1
+  learned[learned_count] = answer
 end
 
 -- Whatever is no link, or one that waited so long for this settle that it is over: that is asked for again.
@@ -279,52 +276,65 @@ local function settle_other(group, at, record, job_key)
   end
   local item = others_of().named(group, at)
   others_of().settle(job, item)
-  tell_pace(job.slot_us, item.accepted, item.retryAfterMs, item.resetMs)
+  if item.accepted ~= nil then
+    tell_pace({ slotUs = job.slot_us, accepted = item.accepted, retryAfterMs = item.retryAfterMs, resetMs = item.resetMs })
+  end
   tell_holds(group, at, item, job_key)
 end
 
-local function note_settled(lease, user)
-  local n = #settled_users + 1
-  settled_users[n], settled_leases[n], settled_in[user] = user, lease, lease
-  local users = settled_of[lease] or {}
-  settled_of[lease] = users
-  users[#users + 1] = user
-end
-
-local function settle_one(group, at)
-  local lease, user = group.lease, ARGV[at]
-  local record = records[lease][user]
-  if not record then
-    fenced[#fenced + 1] = user
-    others_of().settle_fenced(group, at)
-    return
-  end
-  records[lease][user] = nil
-  note_settled(lease, user)
+local function settle_one(group, at, record)
   local job_key, attempts, slot_us = outline_of(record)
-  local expires_ms = link_end(group, at)
+  local age_ms = group.are_links and naturals[ARGV[at + 1]]
+  local expires_ms = age_ms and now_ms - age_ms + group.life_ms
   if not (job_key and expires_ms and expires_ms > now_ms) then
     settle_other(group, at, record, job_key)
     return
   end
   settle_created(job_key, attempts, group, at, expires_ms)
-  tell_pace(slot_us, group.accepted, 0, group.reset_ms)
-  tell_holds(group, at, nil, job_key)
+  if group.accepted and group.reset_ms == 0 then
+    tell_pace(slot_us)
+  elseif group.accepted ~= nil then
+    tell_pace({ slotUs = slot_us, accepted = group.accepted, retryAfterMs = 0, resetMs = group.reset_ms })
+  end
+  tell_holds_of_link(group, at, job_key)
 end
 
--- The old places: leases, the index, and leases that are empty now.
-local function clear_settled()
-  local indexed = {}
-  for i, holder in ipairs(call('HMGET', INFLIGHT, unpack(settled_users))) do
-    if holder == settled_leases[i] then
-      indexed[#indexed + 1] = settled_users[i]
+local function settle_group(group)
+  local of_lease, users = records[group.lease], settled_of[group.lease] or {}
+  settled_of[group.lease] = users
+  local n = #users
+  for at = group.first, group.last, ITEM_WORDS do
+    local user = ARGV[at]
+    local record = of_lease[user]
+    if record then
+      of_lease[user] = false
+      n = n + 1
+      users[n] = user
+      settle_one(group, at, record)
+    else
+      fenced[#fenced + 1] = user
+      others_of().settle_fenced(group, at)
     end
   end
-  for lease, users in pairs(settled_of) do
-    call('HDEL', lease_key(lease), unpack(users))
-    if call('EXISTS', lease_key(lease)) == 0 then
-      call('ZREM', LEASES, lease)
+end
+
+-- The users among these whom the index has in this lease.
+local function indexed_in(lease, users)
+  local indexed = {}
+  for i, holder in ipairs(call('HMGET', INFLIGHT, unpack(users))) do
+    if holder == lease then
+      indexed[#indexed + 1] = users[i]
     end
+  end
+  return indexed
+end
+
+-- The old places: the lease, the index, and the lease's deadline when nothing is left in it.
+local function clear_settled(lease, users)
+  local indexed = indexed_in(lease, users)
+  call('HDEL', lease_key(lease), unpack(users))
+  if call('EXISTS', lease_key(lease)) == 0 then
+    call('ZREM', LEASES, lease)
   end
   if #indexed > 0 then
     call('HDEL', INFLIGHT, unpack(indexed))
@@ -332,12 +342,12 @@ local function clear_settled()
 end
 
 for _, group in ipairs(groups) do
-  for at = group.first, group.last, ITEM_WORDS do
-    settle_one(group, at)
-  end
+  settle_group(group)
 end
-if #settled_users > 0 then
-  clear_settled()
+for lease, users in pairs(settled_of) do
+  if #users > 0 then
+    clear_settled(lease, users)
+  end
 end
 
 pace.advance(limiter, now_us)

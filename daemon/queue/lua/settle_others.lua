@@ -2,8 +2,8 @@
 settle_others.lua - outcomes that are no link. Most settles have none, so settle.lua has this as a function, which makes what
 it needs when it is called.
 
-step     settings, holds, inflight, delayed (keys), streams, settled_in, expiry_of(age_ms, life_ms, link_expiry_mins),
-         write_ready(group, at, expires_at, attempts), naturals (of words)
+step     settings, holds, inflight, delayed (keys), streams, records (lease -> user -> false once it is taken),
+         bounded_life(life_ms, link_expiry_mins), write_ready(group, at, expires_at, attempts), naturals (of words)
 Returns  a table of functions; at: where the words of an item begin in ARGV
 named(group, at)           its values by their names; what stands for an unsound one
 settle(job, item)          writes the job's new place
@@ -114,14 +114,15 @@ end
 
 local function is_in_flight(user)
   local holder = holder_of(call('HMGET', step.inflight, user)[1], user)
-  return holder ~= nil and step.settled_in[user] ~= holder
+  local of_lease = holder and step.records[holder]
+  return holder ~= nil and not (of_lease and of_lease[user] == false)
 end
 
 -- A link that came late is kept if its user has none and is nobody's.
 function others.settle_fenced(group, at)
   count('fenced')
   local late = others.named(group, at)
-  local expires_ms = step.expiry_of(late.ageMs, late.lifeMs, late.linkExpiryMins)
+  local expires_ms = now_ms - late.ageMs + step.bounded_life(late.lifeMs, late.linkExpiryMins)
   if late.kind == 'created' and late.ageMs < LATE_MAX_AGE_MS and expires_ms > now_ms
     and not valid_link(late.endUserId) and not is_in_flight(late.endUserId) then
     step.write_ready(group, at, digits(expires_ms), '1')

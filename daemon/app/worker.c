@@ -253,7 +253,7 @@ static void on_answer(struct job *job, const struct answer *answer, int64_t bega
                          conductor_in_flight(worker->conductor) + 1);
     report_job(&worker->report, now_us, job, &outcome);
     queue_settle(worker->queue, job, &outcome);
-    explicit_bzero(&outcome.answer.session, sizeof outcome.answer.session);
+    session_wipe(&outcome.answer.session);
     send_due(worker);
 }
 

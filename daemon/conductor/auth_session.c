@@ -121,7 +121,10 @@ enum result auth_session_read(const cJSON *object, const struct answer_expected 
                               int64_t date_unix_ms, struct session *ret_session,
                               struct auth_session_fault *reterr_fault)
 {
-    struct session session = {.life_ms = 0};
+    struct session *session = ret_session;
+
+    session->id[0] = session->created_at[0] = session->expires_at[0] = '\0';
+    session->auth_flow_url[0] = '\0';
     enum result result =
         check_equals(object, "objectType", "auth_session", "not auth_session", reterr_fault);
 
@@ -129,17 +132,17 @@ enum result auth_session_read(const cJSON *object, const struct answer_expected 
         result = check_equals(object, "endUserId", expected->end_user_id,
                               "not the end user who was asked for", reterr_fault);
     if (result == RESULT_OK)
-        result = read_string(object, "id", session.id, sizeof session.id, reterr_fault);
-    if (result == RESULT_OK && !is_one_word(session.id))
+        result = read_string(object, "id", session->id, sizeof session->id, reterr_fault);
+    if (result == RESULT_OK && !is_one_word(session->id))
         result = fail(reterr_fault, "id", "holds bytes that no ID has");
     if (result == RESULT_OK)
-        result = read_string(object, "authFlowUrl", session.auth_flow_url,
-                             sizeof session.auth_flow_url, reterr_fault);
+        result = read_string(object, "authFlowUrl", session->auth_flow_url,
+                             sizeof session->auth_flow_url, reterr_fault);
     if (result == RESULT_OK)
-        result = check_link(session.auth_flow_url, expected, reterr_fault);
+        result = check_link(session->auth_flow_url, expected, reterr_fault);
     if (result == RESULT_OK)
-        result = read_life(object, expected, date_unix_ms, &session, reterr_fault);
-    if (result == RESULT_OK)
-        *ret_session = session;
+        result = read_life(object, expected, date_unix_ms, session, reterr_fault);
+    if (result != RESULT_OK)
+        session_wipe(session);
     return result;
 }

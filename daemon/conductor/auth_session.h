@@ -18,7 +18,8 @@ struct auth_session_fault {
 
 /*
  * Checks the session field by field and copies what is kept.
- *   RESULT_INVALID  *reterr_fault names the first field that is wrong.
+ *   RESULT_INVALID  *reterr_fault names the first field that is wrong; nothing is left in
+ *                   *ret_session.
  */
 MUST_CHECK enum result auth_session_read(const cJSON *object,
                                          const struct answer_expected *expected,

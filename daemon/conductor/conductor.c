@@ -175,7 +175,7 @@ static void on_transfer_done(void *tag, const struct transfer_report *report, vo
     unlink_call(conductor, call);
     conductor->on_answer(call->job, &conductor->answer, call->began_us, call->account->key_fp,
                          conductor->user);
-    explicit_bzero(&conductor->answer.session, sizeof conductor->answer.session);
+    session_wipe(&conductor->answer.session);
     give_call_back(conductor, call);
 }
 

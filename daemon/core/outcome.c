@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,6 +144,26 @@ static void say_where_to_look(enum meaning meaning, struct answer *answer)
     text_copy(answer->detail, sizeof answer->detail, detail, strlen(detail));
 }
 
+static size_t session_used_bytes(const struct session *session)
+{
+    return offsetof(struct session, auth_flow_url) + strlen(session->auth_flow_url) + 1;
+}
+
+static size_t answer_used_bytes(const struct answer *answer)
+{
+    return offsetof(struct answer, session) + session_used_bytes(&answer->session);
+}
+
+void session_wipe(struct session *session)
+{
+    explicit_bzero(session, session_used_bytes(session));
+}
+
+void outcome_copy(struct outcome *target, const struct outcome *source)
+{
+    memcpy(target, source, offsetof(struct outcome, answer) + answer_used_bytes(&source->answer));
+}
+
 void outcome_of_answer(const struct answer *answer, const struct job *job, int64_t age_ms,
                        const struct retry_policy *policy, double random_unit,
                        struct outcome *ret_outcome)
@@ -150,8 +171,10 @@ void outcome_of_answer(const struct answer *answer, const struct job *job, int64
     enum meaning meaning = meaning_of(answer);
     struct outcome *outcome = ret_outcome;
 
-    *outcome = (struct outcome){
-        .kind = outcomes[meaning].kind, .signal = outcomes[meaning].signal, .answer = *answer};
+    memset(outcome, 0, offsetof(struct outcome, answer));
+    memcpy(&outcome->answer, answer, answer_used_bytes(answer));
+    outcome->kind = outcomes[meaning].kind;
+    outcome->signal = outcomes[meaning].signal;
     outcome->retry_after_ms = max_int64(answer->retry_after_ms, 0);
     /* A probe that finds the API down is no attempt of its job (settle.lua): age alone ends it. */
     bool is_vain_probe = job->is_probe && outcome->signal == SIGNAL_DOWN;

@@ -38,20 +38,26 @@ enum answer_body {
 
 enum answer_should_retry { SHOULD_RETRY_UNSAID, SHOULD_RETRY_YES, SHOULD_RETRY_NO };
 
-/* A created session. The link is a credential: never logged. */
+/*
+ * A created session. The link is a credential: never logged. It stands last here, and the session
+ * last in an answer, and that in an outcome: most of its room is empty, so they are copied and
+ * wiped up to its end, which is a quarter of them.
+ */
 struct session {
+    int64_t life_ms; /* by the API's own two times, never by a clock of ours; may be <= 0 */
     char id[SESSION_ID_MAX_LEN + 1];
-    char auth_flow_url[SESSION_URL_MAX_LEN + 1];
     char created_at[SESSION_TIME_MAX_LEN + 1]; /* as the API gave it; "" in the old form */
     char expires_at[SESSION_TIME_MAX_LEN + 1];
-    int64_t life_ms; /* by the API's own two times, never by a clock of ours; may be <= 0 */
+    char auth_flow_url[SESSION_URL_MAX_LEN + 1];
 };
+
+/* Leaves nothing of it. */
+void session_wipe(struct session *session);
 
 struct answer {
     enum answer_state state;
     int http_status; /* 0 unless ANSWER_WHOLE */
     enum answer_body body;
-    struct session session;                        /* with ANSWER_BODY_SESSION */
     char error_type[ERROR_WORD_MAX_LEN + 1];       /* with ANSWER_BODY_ENVELOPE */
     char error_code[ERROR_WORD_MAX_LEN + 1];
     bool names_publishable_key;                    /* the error's message does */
@@ -61,6 +67,7 @@ struct answer {
     enum answer_should_retry should_retry;         /* header x-should-retry */
     int64_t retry_after_ms;                        /* -1: none given; capped at 600,000 */
     int64_t quota_reset_ms; /* how long nothing is left of the API's limit; -1: not said; capped */
+    struct session session; /* with ANSWER_BODY_SESSION */
 };
 
 #define OUTCOME_KINDS(X)                                                                           \
@@ -115,6 +122,9 @@ struct outcome {
 void outcome_of_answer(const struct answer *answer, const struct job *job, int64_t age_ms,
                        const struct retry_policy *policy, double random_unit,
                        struct outcome *ret_outcome);
+
+/* Copies what there is: behind the end of the link stands whatever stood there before. */
+void outcome_copy(struct outcome *target, const struct outcome *source);
 
 /* A job that was never tried goes back: drain, hold, missed slot, lease too short. */
 void outcome_returned(const char *why, struct outcome *ret_outcome);

@@ -118,7 +118,7 @@ static void on_readable(struct bufferevent *stream, void *user)
         if (len == 0)
             return;
         socket->has_bytes = true;
-        char chunk[16384];
+        char chunk[4096];
         int taken = evbuffer_remove(input, chunk, sizeof chunk);
         if (taken <= 0)
             return;

@@ -97,7 +97,7 @@ static void schedule(struct settler *settler)
 
 static void free_entry(struct settler *settler, struct entry *entry)
 {
-    explicit_bzero(&entry->outcome.answer.session, sizeof entry->outcome.answer.session);
+    session_wipe(&entry->outcome.answer.session);
     slab_give_back(&settler->entries, entry);
 }
 
@@ -307,7 +307,7 @@ enum result settler_add(struct settler *settler, struct job *job, const struct o
     if (entry == NULL)
         return RESULT_NO_MEMORY;
     entry->job = job;
-    entry->outcome = *outcome;
+    outcome_copy(&entry->outcome, outcome);
     append(&settler->waiting, entry);
     if (settler->state == SETTLER_READY)
         schedule(settler);

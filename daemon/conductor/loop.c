@@ -3,16 +3,15 @@
 
 #include "base/clock.h"
 #include "base/timer.h"
+#include "conductor/sockets.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-/* A socket that the kernel does not watch for us: late by this, at a hundred looks a second. */
-#define UNWATCHED_LOOK_US 10000
-
 struct loop {
-    struct event_base *base; /* borrows */
     CURLM *multi;            /* owns */
+    struct sockets *sockets; /* owns */
     struct event *timer;     /* owns */
     void (*on_acted)(void *user);
     loop_on_finished on_finished;
@@ -46,10 +45,11 @@ static void act(struct loop *loop, curl_socket_t socket, int what)
     deliver_finished(loop);
 }
 
-static void on_socket_event(evutil_socket_t socket, short what, void *arg)
+/* Without word of what is ready libcurl tests the socket itself: curl_multi_socket_action(3). */
+static void on_ready(curl_socket_t socket, short ready, void *user)
 {
-    act(arg, socket,
-        (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+    act(user, socket,
+        (ready & EV_READ ? CURL_CSELECT_IN : 0) | (ready & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_timer(evutil_socket_t socket, short what, void *arg)
@@ -59,55 +59,24 @@ static void on_timer(evutil_socket_t socket, short what, void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* Without word of what is ready libcurl tests the socket itself: curl_multi_socket_action(3). */
-static void on_look(evutil_socket_t socket, short what, void *arg)
-{
-    (void)what;
-    act(arg, socket, 0);
-}
-
 /*
- * Our event for a socket; NULL: there is no memory for one. Where the kernel refuses to watch it
- * (epoll_ctl: ENOMEM, ENOSPC) it is looked at now and then.
- */
-static struct event *watch(struct loop *loop, curl_socket_t socket, short wanted)
-{
-    struct event *event = event_new(loop->base, socket, wanted, on_socket_event, loop);
-
-    if (event != NULL && event_add(event, NULL) == 0)
-        return event;
-    if (event != NULL)
-        event_free(event);
-    event = event_new(loop->base, socket, EV_PERSIST, on_look, loop);
-    if (event != NULL)
-        event_add(event, &(struct timeval){.tv_usec = UNWATCHED_LOOK_US});
-    return event;
-}
-
-/*
- * libcurl wants `what` of `socket` watched; `watched` is our event for it, NULL at first.
+ * libcurl wants `what` of `socket` watched.
  * Never -1: it makes the multi handle dead, which then refuses new handles and asks for no timer
  * any more, so that those in it never end (libcurl's lib/multi.c, 7.88 to 8.14). A socket that
  * nobody watches ends its transfer by the deadline.
  */
-static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *user, void *watched)
+static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *user, void *mark)
 {
     struct loop *loop = user;
-    struct event *event = watched;
-    short wanted = EV_PERSIST;
+    short wanted = 0;
 
     (void)easy;
-    if (event != NULL)
-        event_free(event);
-    if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(loop->multi, socket, NULL);
-        return 0;
-    }
+    (void)mark;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
         wanted |= EV_READ;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= EV_WRITE;
-    curl_multi_assign(loop->multi, socket, watch(loop, socket, wanted));
+    sockets_want(loop->sockets, socket, wanted);
     return 0;
 }
 
@@ -134,11 +103,11 @@ struct loop *loop_new(struct event_base *base, void (*on_acted)(void *user),
         free(loop);
         return NULL;
     }
-    *loop =
-        (struct loop){.base = base, .on_acted = on_acted, .on_finished = on_finished, .user = user};
+    *loop = (struct loop){.on_acted = on_acted, .on_finished = on_finished, .user = user};
     loop->multi = curl_multi_init();
+    loop->sockets = sockets_new(base, on_ready, loop);
     loop->timer = evtimer_new(base, on_timer, loop);
-    if (loop->multi == NULL || loop->timer == NULL)
+    if (loop->multi == NULL || loop->sockets == NULL || loop->timer == NULL)
         return loop_free(loop);
     curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
     curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
@@ -151,14 +120,26 @@ struct loop *loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return NULL;
-    /* It calls back for its idle sockets: the timer still stands. */
+    /* It calls back for its idle sockets: they and the timer still stand. */
     if (loop->multi != NULL)
         curl_multi_cleanup(loop->multi);
+    sockets_free(loop->sockets);
     if (loop->timer != NULL)
         event_free(loop->timer);
     free(loop);
     curl_global_cleanup(); /* counted: the last one cleans up */
     return NULL;
+}
+
+enum result loop_set_up(struct loop *loop, CURL *easy)
+{
+    bool is_set =
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, sockets_open) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, loop->sockets) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, sockets_close) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop->sockets) == CURLE_OK;
+
+    return is_set ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
 enum result loop_add(struct loop *loop, CURL *easy)

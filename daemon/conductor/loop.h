@@ -30,6 +30,9 @@ struct loop *loop_new(struct event_base *base, void (*on_acted)(void *user),
 /* Accepts NULL. Returns NULL. No handle may be in it any more. */
 struct loop *loop_free(struct loop *loop);
 
+/* What a new handle needs before it is added: its connections are opened and closed by the loop. */
+MUST_CHECK enum result loop_set_up(struct loop *loop, CURL *easy);
+
 MUST_CHECK enum result loop_add(struct loop *loop, CURL *easy);
 
 void loop_remove(struct loop *loop, CURL *easy);

@@ -277,6 +277,8 @@ static enum result set_target(struct transfer *transfer, struct transfer_target 
     transfer->target = transfer_target_hold(target);
 
     enum result result = handle_set_up(transfer->easy, &options);
+    if (result == RESULT_OK)
+        result = loop_set_up(transfer->pool->loop, transfer->easy);
     if (result != RESULT_OK)
         drop_handle(transfer);
     return result;

@@ -218,8 +218,10 @@ START_TEST(job_becomes_a_session)
     ck_assert_str_eq(world.last.request_id, "req_1");
     ck_assert_int_eq(world.last_began_us, 4711);
     ck_assert_str_eq(world.last_key_fp, OLD_FP);
-    /* 1: no event is waited for. An idle daemon is not woken by its connections. */
-    ck_assert_int_eq(event_base_loop(world.base, EVLOOP_NONBLOCK), 1);
+    /* An idle daemon is not woken by its connections: their end alone is waited for. */
+    ck_assert_int_eq(event_base_loop(world.base, EVLOOP_NONBLOCK), 0);
+    ck_assert_int_eq(event_base_get_num_events(world.base, EVENT_BASE_COUNT_ADDED), 1);
+    ck_assert_int_eq(event_base_get_num_events(world.base, EVENT_BASE_COUNT_ACTIVE), 0);
     world_done(&world);
 }
 END_TEST

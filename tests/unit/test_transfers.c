@@ -307,6 +307,32 @@ START_TEST(free_drops_what_runs_without_a_call)
 }
 END_TEST
 
+static bool answer_and_close(struct http_connection *connection,
+                             const struct http_request *request, void *user)
+{
+    answer_ok(connection, request, user);
+    return false;
+}
+
+START_TEST(idle_connection_that_its_peer_closes_is_watched_no_longer)
+{
+    struct http_server *server = http_server_start(answer_and_close, NULL, NULL);
+    struct client client;
+
+    plain_client(&client, server, LONG_MS);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(client_do(&client, "{}")->http_status, 200);
+        /* 1: nothing is watched any more, so nothing can turn the loop for ever. */
+        while (event_base_loop(client.base, EVLOOP_ONCE) == 0)
+            continue;
+        ck_assert_int_eq(event_base_loop(client.base, EVLOOP_NONBLOCK), 1);
+    }
+    ck_assert_int_eq(http_server_requests(server), 3);
+    client_done(&client);
+    http_server_stop(server);
+}
+END_TEST
+
 #define MANY      10000
 #define IN_FLIGHT 64
 
@@ -353,6 +379,7 @@ int main(void)
     tcase_add_test(tcase, request_bears_the_key_of_its_target_and_a_retired_key_is_forgotten);
     tcase_add_test(tcase, full_pool_takes_no_more_until_one_ends);
     tcase_add_test(tcase, free_drops_what_runs_without_a_call);
+    tcase_add_test(tcase, idle_connection_that_its_peer_closes_is_watched_no_longer);
     tcase_add_test(tcase, many_requests_share_few_connections);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);

@@ -113,15 +113,14 @@ void answer_parse(const struct answer_raw *raw, const struct answer_expected *ex
     };
     text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
               strlen(headers->request_id));
-    say(answer, "HTTP %d %s", raw->http_status,
-        raw->body_len == 0 ? "with an empty body"
-        : answer->is_html  ? "with HTML: a proxy or a server before the API spoke"
-                           : "with a body that is not the API's");
 
     cJSON *root = strict_json_parse(raw->body, raw->body_len);
     if (root != NULL)
         read_json(root, expected, headers, answer);
-    if (answer->body == ANSWER_BODY_SESSION)
-        answer->detail[0] = '\0';
+    if (answer->body == ANSWER_BODY_OTHER && answer->detail[0] == '\0')
+        say(answer, "HTTP %d %s", raw->http_status,
+            raw->body_len == 0 ? "with an empty body"
+            : answer->is_html  ? "with HTML: a proxy or a server before the API spoke"
+                               : "with a body that is not the API's");
     cJSON_Delete(root);
 }

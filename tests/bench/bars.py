@@ -51,6 +51,7 @@ BARS = (
         why="measured with Redis on a core of its own: commandstats counts time, also that of others"),
     Bar("instructions", "instructions of the daemon a job", "", why="by callgrind: the same on every machine"),
     Bar("own_instructions", "those of its own code, without libraries", ""),
+    Bar("redis_instructions", "instructions of the whole Redis process a job", "", why="by callgrind, as above"),
     Bar("system_calls", "system calls of the daemon a job", "", why="by strace; tests/system/test_costs_process.py holds it"),
     Bar("allocations", "allocations of the daemon's own code a job", "",
         why="by a preloaded counter; tests/system/test_costs_process.py holds it"),

@@ -1,4 +1,4 @@
-"""What a job costs the daemon, counted instead of timed: the same on a busy machine."""
+"""What a job costs the daemon, and Redis, counted instead of timed: the same on a busy machine."""
 
 import costs
 
@@ -11,3 +11,4 @@ def measure(report, _plan):
     instructions = costs.instructions_per_job()
     report.add("instructions", instructions["instructions"])
     report.add("own_instructions", instructions["own"])
+    report.add("redis_instructions", costs.redis_instructions_per_job()["instructions"])

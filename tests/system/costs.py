@@ -1,4 +1,5 @@
-"""What a job costs the daemon, counted: system calls by strace, allocations by a preloaded counter, instructions by callgrind.
+"""What a job costs the daemon, counted: system calls by strace, allocations by a preloaded counter, instructions by callgrind;
+and Redis, instructions.
 
 A count is the difference between a long run and a short one, so start and end are in neither.
 """
@@ -6,16 +7,16 @@ A count is the difference between a long run and a short one, so start and end a
 import os
 import re
 
-from harness import BUILD_DIR, World, read_tail, wait_for
+from harness import BUILD_DIR, PATIENCE_SEC, World, read_tail, wait_for
 
 SHORT, LONG = 500, 2500
 SETTINGS = {"rate": {"per_sec": 100000.0}, "conductor": {"max_in_flight": 128}, "log": {"level": "notice"}}
 
 
 def run(jobs, **how):
-    """Jobs from start to a drained end; how: of Daemon. The world's folder is kept open for `read`."""
+    """Jobs from start to a drained end; how: of Daemon, and `world`: of World. The world's folder is kept open for `read`."""
     read = how.pop("read")
-    with World(settings=SETTINGS, fake_options=("--no-record",)) as world:
+    with World(settings=SETTINGS, fake_options=("--no-record",), **how.pop("world", {})) as world:
         world.push(*[f"end_usr_{number:06d}" for number in range(jobs)])
         daemon = world.daemon(**{name: of(world) for name, of in how.items()})
         wait_for(lambda: world.stats().get("ready", 0) == jobs, "every link", 300)
@@ -31,7 +32,11 @@ def per_job(count):
 
 
 def path_in(world):
-    return os.path.join(world.folder, "counted")
+    return path_under(world.folder)
+
+
+def path_under(folder):
+    return os.path.join(folder, "counted")
 
 
 def read_system_calls(world):
@@ -86,3 +91,18 @@ def instructions_per_job():
     return per_job(lambda jobs: run(
         jobs, read=read_instructions,
         prefix_command=lambda world: ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + path_in(world)]))
+
+
+def read_redis_instructions(world):
+    """All of them: whoever strips a server of its symbols leaves its instructions in."""
+    world.r.send("SHUTDOWN", "NOSAVE")
+    world.redis.process.wait(PATIENCE_SEC)
+    with open(path_in(world), encoding="utf-8", errors="replace") as file:
+        return {"instructions": int(re.search(r"^totals: (\d+)$", file.read(), re.MULTILINE).group(1))}
+
+
+def redis_instructions_per_job():
+    """Of the whole server: reading, steps, replies. No command is slow there, however slow it is counted."""
+    return per_job(lambda jobs: run(jobs, read=read_redis_instructions, world={
+        "redis_options": ("--slowlog-log-slower-than", "-1"),
+        "redis_prefix": lambda folder: ("valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + path_under(folder))}))

@@ -117,9 +117,10 @@ def wait_for(condition, what, patience_sec=PATIENCE_SEC):
 class Redis:
     """A private redis-server, or what SERVER names."""
 
-    def __init__(self, folder, *options, server=SERVER):
+    def __init__(self, folder, *options, server=SERVER, prefix_command=()):
         self.folder = folder
         self.server = server
+        self.prefix_command = prefix_command
         self.options = options
         self.socket_path = os.path.join(folder, "redis.sock")
         self.log_path = os.path.join(folder, "redis.log")
@@ -130,7 +131,7 @@ class Redis:
 
     def start(self, *more):
         self.process = subprocess.Popen(
-            [self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket_path,
+            [*self.prefix_command, self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket_path,
              "--dir", self.folder, "--logfile", self.log_path, "--save", "", "--appendonly", "no",
              "--slowlog-log-slower-than", "0", "--slowlog-max-len", "1000", "--aclfile", self.acl_path,
              *self.options, *more],
@@ -322,14 +323,15 @@ def config_value(value):
 class World:
     """Redis, fake and daemons of one test. Use it as a context manager."""
 
-    def __init__(self, redis_options=(), fake_options=(), settings=None, fake=True, as_acl_user=AS_ACL_USER):
+    def __init__(self, redis_options=(), fake_options=(), settings=None, fake=True, as_acl_user=AS_ACL_USER,
+                 redis_prefix=lambda folder: ()):
         self.as_acl_user = as_acl_user
         self.folder = tempfile.mkdtemp(prefix="authlinkd-test-")
         self.daemons = []
         self.settings = settings or {}
         self.redis = self.fake = self.r = None
         try:
-            self.redis = Redis(self.folder, *redis_options)
+            self.redis = Redis(self.folder, *redis_options, prefix_command=redis_prefix(self.folder))
             self.fake = Fake(self.folder, *fake_options) if fake else None
             self.r = self.redis.client()
         except BaseException:

@@ -6,6 +6,7 @@ checked, nothing is limited, nothing is logged. It counts its answers (`/count`)
 
 import os
 import re
+import socket
 import subprocess
 import urllib.request
 
@@ -61,15 +62,22 @@ class Api(Nginx):
     def __init__(self, folder, latency_sec=0, authority=None):
         self.scheme = "https" if authority else "http"
         certificate = "ssl_certificate %s; ssl_certificate_key %s;" % authority.issue("api") if authority else ""
-        super().__init__(folder, CONFIG, tls="ssl" if authority else "", certificate=certificate,
+        super().__init__(folder, CONFIG, tls="ssl http2" if authority else "", certificate=certificate,
                          wait=f"ngx.sleep({latency_sec})" if latency_sec else "")
-        if not authority:
-            wait_for(self._answers, "nginx to answer")
+        wait_for(self._listens if authority else self._answers, "nginx to answer")
 
     def _answers(self):
         self.check()
         try:
             return self.count() >= 0
+        except OSError:
+            return False
+
+    def _listens(self):
+        self.check()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+            return True
         except OSError:
             return False
 
@@ -86,6 +94,13 @@ def wrk(base_url, connections=128, seconds=WRK_SEC):
     if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
         raise AssertionError("wrk was refused:\n" + run.stdout)
     return float(re.search(r"Requests/sec:\s*([\d.]+)", run.stdout).group(1))
+
+
+def libcurl_alone(api, ca_file, version, connections, requests):
+    """(requests a second, us of CPU a request) of the daemon's request over TLS by this version of HTTP."""
+    run = subprocess.run([os.path.join(BUILD_DIR, "tests", "http-versions"), api.base_url + "/auth-sessions", ca_file, version,
+                          str(connections), str(requests)], check=True, capture_output=True, text=True, timeout=300)
+    return tuple(float(word) for word in run.stdout.split())
 
 
 def client_alone(base_url, requests, connections=128):

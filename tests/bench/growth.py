@@ -1,9 +1,11 @@
 """How cost grows: with the queue, the fleet, the requests in flight, the API's time, and TLS."""
 
 import os
+import statistics
 import time
 
 import meter
+from api import libcurl_alone
 from drain import LOOK_SEC, Drain, Ground, Look, median_of, run_daemons, stored, watch
 from harness import free_port
 from test_redis_tls import Authority
@@ -112,7 +114,24 @@ def api_over_tls(ground):
     return {"conductor": {"ca_file": os.path.join(ground.folder, "bench.pem")}}
 
 
+def measure_http_versions(report, plan):
+    """Why the daemon speaks HTTP/1.1: libcurl with the daemon's options, each version in turn on one server that speaks both."""
+    rows = []
+    with Ground(authority=authority_in) as ground:
+        ca_file = os.path.join(ground.folder, "bench.pem")
+        for in_flight in (16, 128):
+            runs = {"1.1": [], "2": []}
+            for _ in range(max(3, plan.rounds)):
+                for version, found in runs.items():
+                    found.append(libcurl_alone(ground.fake, ca_file, version, in_flight, plan.jobs))
+            rows += [{"version": "HTTP/" + version, "inFlight": in_flight,
+                      "requestsPerSec": statistics.median(per_sec for per_sec, _ in found),
+                      "cpuUs": statistics.median(cpu_us for _, cpu_us in found)} for version, found in runs.items()]
+    report.add_series("http_versions", rows)
+
+
 def measure_tls(report, plan):
+    measure_http_versions(report, plan)
     ways = {"plain": {}, "rediss": {"more_settings": redis_over_tls},
             "https": {"ground_options": {"authority": authority_in}, "more_settings": api_over_tls}}
     runs = {name: [] for name in ways}

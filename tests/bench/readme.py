@@ -15,7 +15,7 @@ def block(data):
     parts = [table.main_table(data),
              "![jobs a second beside the peers; cost by instances, by length of the queue, by requests in flight]"
              "(tests/bench/results/bench.svg)",
-             table.series_tables(data, ("queue", "fleet", "latency", "tls"))]
+             table.series_tables(data, ("queue", "fleet", "latency", "tls", "http_versions"))]
     if most:
         parts.insert(2, f"One Redis is full at about {most} jobs a second, however many instances share it: what more of them buy is "
                         "safety, not speed.")

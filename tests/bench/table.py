@@ -15,6 +15,8 @@ SERIES = (
                                                   ("512 / latency", "ceilingPerSec"), ("CPU a job, us", "cpuUs"),
                                                   ("peak memory, MB", "peakMb"))),
     ("tls", "TLS", (("way", "way"), ("jobs/s", "jobsPerSec"), ("CPU a job, us", "cpuUs"))),
+    ("http_versions", "libcurl alone over TLS, by version of HTTP", (
+        ("version", "version"), ("in flight", "inFlight"), ("requests/s", "requestsPerSec"), ("CPU a request, us", "cpuUs"))),
     ("known_limits", "Known limits", (("limit", "limit"), ("used, %", "share"), ("429s, %", "refused"))),
     ("sliding_limits", "Known limits, sliding log", (("limit", "limit"), ("used, %", "share"), ("429s, %", "refused"))),
     ("unknown_limits", "Unknown limits, after a minute", (("limit", "limit"), ("used, %", "share"),

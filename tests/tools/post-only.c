@@ -7,15 +7,10 @@
  */
 #include "base/clock.h"
 #include "conductor/transfers.h"
+#include "load.h"
 
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-
-#define BODY                                                                                       \
-    "{\"publishableKey\":\"pk_conductor_fake\",\"endUserId\":\"end_usr_000001\","                  \
-    "\"linkExpiryMins\":30}"
 
 struct load {
     struct event_base *base;
@@ -29,8 +24,7 @@ struct load {
 
 static void fail(const char *why)
 {
-    fprintf(stderr, "post-only: %s\n", why);
-    exit(EXIT_FAILURE);
+    load_fail("post-only", why);
 }
 
 static void fill(struct load *load)
@@ -60,15 +54,6 @@ static void on_start(evutil_socket_t socket, short what, void *user)
     fill(user);
 }
 
-static double cpu_us(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_SEC +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
 static void set_up(struct load *load, const char *url)
 {
     struct endpoint endpoint;
@@ -79,9 +64,9 @@ static void set_up(struct load *load, const char *url)
     load->base = event_base_new();
     load->target = transfer_target_new(&endpoint, "sk_conductor_fake", "", 10000);
     load->transfers = transfers_new(load->base, load->in_flight, on_done, load);
-    buffer_init(&load->body, sizeof BODY);
+    buffer_init(&load->body, sizeof LOAD_BODY);
     if (load->target == NULL || load->transfers == NULL ||
-        buffer_append_str(&load->body, BODY) != RESULT_OK)
+        buffer_append_str(&load->body, LOAD_BODY) != RESULT_OK)
         fail("memory is short");
 }
 
@@ -95,13 +80,11 @@ int main(int argc, char **argv)
     set_up(&load, argv[1]);
 
     int64_t began_us = clock_mono_us();
-    double began_cpu_us = cpu_us();
+    double began_cpu_us = load_cpu_us();
     event_base_once(load.base, -1, EV_TIMEOUT, on_start, &load, NULL);
     event_base_dispatch(load.base);
 
-    double took_sec = (double)(clock_mono_us() - began_us) / US_PER_SEC;
-    printf("%.0f %.2f\n", (double)load.answered / took_sec,
-           (cpu_us() - began_cpu_us) / (double)load.answered);
+    load_print(load.answered, began_us, began_cpu_us);
     transfers_free(load.transfers);
     transfer_target_release(load.target);
     buffer_done(&load.body);

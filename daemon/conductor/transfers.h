@@ -8,8 +8,9 @@
  * reused one died (reliability.md B2, measured), but asks before each sending, and is
  * refused the second.
  *
- * HTTP/1.1 only: over TLS to nginx, HTTP/2 cost libcurl 7.88 a tenth (128 at once) to two
- * thirds (16 at once) more CPU a request, and one broken connection would end all requests on it.
+ * HTTP/1.1 only: over TLS to nginx, HTTP/2 costs libcurl 7.88 half as much CPU a request again
+ * (128 at once) to three quarters (16 at once; scripts/bench measures it), and one broken
+ * connection would end all requests on it.
  *
  * Sources  libcurl-security(3), the man pages of the options set in handle.c.
  */

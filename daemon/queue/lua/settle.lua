@@ -163,7 +163,7 @@ local function write_ready(group, at, expires_at, attempts)
   call('PEXPIREAT', key, expires_at)
 end
 
--- lease -> user -> record, of all items; false once it is taken, for one is taken once.
+-- lease -> user -> record, of all items; false: there is none, or it is taken, for one is taken once.
 local records = {}
 
 -- What an outcome other than a link needs, made when the first of them comes.

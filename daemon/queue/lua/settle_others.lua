@@ -2,7 +2,7 @@
 settle_others.lua - outcomes that are no link. Most settles have none, so settle.lua has this as a function, which makes what
 it needs when it is called.
 
-step     settings, holds, inflight, delayed (keys), streams, records (lease -> user -> false once it is taken),
+step     settings, holds, inflight, delayed (keys), streams, records (lease -> user -> false: none is left),
          bounded_life(life_ms, link_expiry_mins), write_ready(group, at, expires_at, attempts), naturals (of words)
 Returns  a table of functions; at: where the words of an item begin in ARGV
 named(group, at)           its values by their names; what stands for an unsound one

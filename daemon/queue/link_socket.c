@@ -339,11 +339,33 @@ void link_socket_connect(struct link_socket *socket)
     }
 }
 
+/*
+ * What the kernel takes at once, of what has nothing before it; 0 also on failure, which the
+ * stream then meets itself. A bufferevent writes at the next turn of the loop, when it has asked
+ * whether it may: four system calls instead of one, while somebody waits for a link.
+ */
+static size_t write_now(const struct link_socket *socket, const char *bytes, size_t len)
+{
+    bool is_ready = socket->is_agreed && !socket->address.tls.is_on &&
+                    evbuffer_get_length(bufferevent_get_output(socket->stream)) == 0;
+    ssize_t written = is_ready ? send(bufferevent_getfd(socket->stream), bytes, len,
+                                      MSG_DONTWAIT | MSG_NOSIGNAL)
+                               : 0;
+
+    return written > 0 ? (size_t)written : 0;
+}
+
 enum result link_socket_write(struct link_socket *socket, const char *bytes, size_t len)
 {
     if (socket->stream == NULL)
         return RESULT_DISCONNECTED;
-    return bufferevent_write(socket->stream, bytes, len) == 0 ? RESULT_OK : RESULT_NO_MEMORY;
+
+    size_t written = write_now(socket, bytes, len);
+    if (written == len)
+        return RESULT_OK;
+    return bufferevent_write(socket->stream, bytes + written, len - written) == 0
+               ? RESULT_OK
+               : RESULT_NO_MEMORY;
 }
 
 static void wipe(const void *bytes, size_t len, void *command)

@@ -51,7 +51,7 @@ static bool on_password_wanted(char *target, size_t size, void *user)
     return !peer.has_no_password;
 }
 
-static void on_pong(const redisReply *reply, void *user)
+void peer_pong(const redisReply *reply, void *user)
 {
     size_t used = strlen(peer.order);
 
@@ -118,8 +118,8 @@ void peer_ping(const char *name)
     const size_t lens[] = {4};
     char *label;
 
-    memcpy(&label, &name, sizeof label); /* lent to on_pong, which only reads it */
-    ck_assert_int_eq(link_command(peer.link, 1, words, lens, on_pong, label), RESULT_OK);
+    memcpy(&label, &name, sizeof label); /* lent to peer_pong, which only reads it */
+    ck_assert_int_eq(link_command(peer.link, 1, words, lens, peer_pong, label), RESULT_OK);
 }
 
 static bool has_all_answers(void *user)

@@ -46,4 +46,7 @@ void peer_start(int64_t command_timeout_ms);
 void peer_ping(const char *name);
 void peer_wait_for_answers(int count);
 
+/* Notes an answer to PING; `user` is its name, which is only read. */
+void peer_pong(const redisReply *reply, void *user);
+
 #endif

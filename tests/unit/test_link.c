@@ -5,6 +5,7 @@
 #include <check.h>
 #include <event2/event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(commands_are_answered_in_their_order)
@@ -154,6 +155,34 @@ START_TEST(nothing_is_sent_without_a_connection)
 }
 END_TEST
 
+/* What the kernel does not take at once is written later; what comes after it waits, also when the
+ * kernel has room again. */
+START_TEST(long_command_stays_whole_and_before_the_next)
+{
+    enum { LONG_LEN = 32 << 20, NEXT = 100 }; /* more than sockets hold */
+    static const char short_ping[] = "*1\r\n$4\r\nPING\r\n";
+    char *long_ping = malloc(LONG_LEN + 64);
+
+    ck_assert_ptr_nonnull(long_ping);
+    size_t len = (size_t)sprintf(long_ping, "*2\r\n$4\r\nPING\r\n$%d\r\n", LONG_LEN);
+    memset(long_ping + len, 'x', LONG_LEN);
+    memcpy(long_ping + len + LONG_LEN, "\r\n", 2);
+    peer_start(60000);
+    ck_assert_int_eq(link_send(peer.link, long_ping, len + LONG_LEN + 2, 0, peer_pong, "long"),
+                     RESULT_OK);
+    free(long_ping);
+    for (int i = 0; i < NEXT; i++) {
+        ck_assert_int_eq(fake_redis_commands(peer.fake), 1); /* CLIENT SETNAME */
+        ck_assert_int_eq(link_send(peer.link, short_ping, strlen(short_ping), 0, peer_pong, "s"),
+                         RESULT_OK);
+        event_base_loop(peer.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    }
+    peer_wait_for_answers(1 + NEXT);
+    ck_assert_int_eq(peer.replies, 1 + NEXT);
+    ck_assert_int_eq(fake_redis_commands(peer.fake), 2 + NEXT);
+}
+END_TEST
+
 START_TEST(freed_link_calls_nobody)
 {
     peer_start(5000);
@@ -180,6 +209,7 @@ int main(void)
     tcase_add_test(tcase, lost_connection_tells_each_command_once_and_is_made_again);
     tcase_add_test(tcase, connection_may_be_dropped_from_a_reply);
     tcase_add_test(tcase, nothing_is_sent_without_a_connection);
+    tcase_add_test(tcase, long_command_stays_whole_and_before_the_next);
     tcase_add_test(tcase, freed_link_calls_nobody);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);

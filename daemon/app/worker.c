@@ -167,6 +167,7 @@ static void on_jobs(struct job *list, void *user)
         list = next;
     }
     send_due(worker);
+    conductor_begin(worker->conductor); /* before the next claim or peek: somebody waits for them */
 }
 
 static bool is_any(const struct job *job, void *user)

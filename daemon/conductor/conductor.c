@@ -242,6 +242,11 @@ enum result conductor_send(struct conductor *conductor, struct job *job, int64_t
     return RESULT_OK;
 }
 
+void conductor_begin(struct conductor *conductor)
+{
+    transfers_begin(conductor->transfers);
+}
+
 enum result conductor_reload(struct conductor *conductor, const struct conductor_settings *settings)
 {
     struct account *account = account_new(settings);

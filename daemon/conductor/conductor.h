@@ -74,6 +74,12 @@ struct conductor *conductor_free(struct conductor *conductor);
 MUST_CHECK enum result conductor_send(struct conductor *conductor, struct job *job, int64_t now_us);
 
 /*
+ * Begins the requests sent so far now, instead of at the next turn of the loop: before whatever
+ * the caller does next. May call on_answer; not from within it.
+ */
+void conductor_begin(struct conductor *conductor);
+
+/*
  * New requests go by the new settings, running ones end by the old. On failure, as of
  * conductor_new(), nothing changes.
  */

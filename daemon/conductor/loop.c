@@ -147,6 +147,11 @@ enum result loop_add(struct loop *loop, CURL *easy)
     return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? RESULT_OK : RESULT_NO_MEMORY;
 }
 
+void loop_begin(struct loop *loop)
+{
+    act(loop, CURL_SOCKET_TIMEOUT, 0); /* libcurl begins handles by their time, which is now */
+}
+
 void loop_remove(struct loop *loop, CURL *easy)
 {
     curl_multi_remove_handle(loop->multi, easy);

@@ -35,6 +35,12 @@ MUST_CHECK enum result loop_set_up(struct loop *loop, CURL *easy);
 
 MUST_CHECK enum result loop_add(struct loop *loop, CURL *easy);
 
+/*
+ * Begins what was added now; without it that waits for the next turn of the loop. May call
+ * on_finished; not from within it.
+ */
+void loop_begin(struct loop *loop);
+
 void loop_remove(struct loop *loop, CURL *easy);
 
 /* How many connections are kept, idle ones included. */

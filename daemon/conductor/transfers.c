@@ -333,6 +333,11 @@ enum result transfers_start(struct transfers *transfers, struct transfer_target 
     return RESULT_OK;
 }
 
+void transfers_begin(struct transfers *transfers)
+{
+    loop_begin(transfers->loop);
+}
+
 uint32_t transfers_running(const struct transfers *transfers)
 {
     return transfers->running;

@@ -70,6 +70,12 @@ struct transfers *transfers_free(struct transfers *transfers);
 MUST_CHECK enum result transfers_start(struct transfers *transfers, struct transfer_target *target,
                                        const struct buffer *body, void *tag);
 
+/*
+ * Begins what was started now, instead of at the next turn of the loop. May call back; not from
+ * within a callback.
+ */
+void transfers_begin(struct transfers *transfers);
+
 uint32_t transfers_running(const struct transfers *transfers);
 
 /* Changes how many may run at once; those under way go on. */

@@ -10,25 +10,45 @@ import re
 from harness import BUILD_DIR, PATIENCE_SEC, World, read_tail, wait_for
 
 SHORT, LONG = 500, 2500
+SHORT_ALONE, LONG_ALONE = 50, 250
 SETTINGS = {"rate": {"per_sec": 100000.0}, "conductor": {"max_in_flight": 128}, "log": {"level": "notice"}}
 
 
-def run(jobs, **how):
-    """Jobs from start to a drained end; how: of Daemon, and `world`: of World. The world's folder is kept open for `read`."""
+def push_all(world, users):
+    world.push(*users)
+    yield
+    wait_for_links(world, len(users))
+
+
+def push_one_by_one(world, users):
+    yield
+    for number, user in enumerate(users, 1):
+        world.push(user)
+        wait_for_links(world, number)
+
+
+def wait_for_links(world, count):
+    wait_for(lambda: world.stats().get("ready", 0) == count, "every link", 300)
+
+
+def run(jobs, push=push_all, **how):
+    """Jobs from start to a drained end; push: before it starts, and from then on; how: of Daemon, and `world`: of World. The
+    world's folder is kept open for `read`."""
     read = how.pop("read")
     with World(settings=SETTINGS, fake_options=("--no-record",), **how.pop("world", {})) as world:
-        world.push(*[f"end_usr_{number:06d}" for number in range(jobs)])
+        pushing = push(world, [f"end_usr_{number:06d}" for number in range(jobs)])
+        next(pushing)
         daemon = world.daemon(**{name: of(world) for name, of in how.items()})
-        wait_for(lambda: world.stats().get("ready", 0) == jobs, "every link", 300)
+        next(pushing, None)
         if daemon.terminate() != 0:
             raise AssertionError("it did not end as asked:\n" + read_tail(daemon.log_path))
         return read(world)
 
 
-def per_job(count):
+def per_job(count, fewer=SHORT, more=LONG):
     """{name: count a job}; count(jobs) gives the counts of a whole run."""
-    short, long = count(SHORT), count(LONG)
-    return {name: (long[name] - short.get(name, 0)) / (LONG - SHORT) for name in long}
+    short, long = count(fewer), count(more)
+    return {name: (long[name] - short.get(name, 0)) / (more - fewer) for name in long}
 
 
 def path_in(world):
@@ -47,10 +67,30 @@ def read_system_calls(world):
     return {name: int(calls) for calls, name in rows}
 
 
+def system_calls(jobs, **how):
+    return run(jobs, read=read_system_calls,
+               prefix_command=lambda world: ["strace", "-D", "-f", "-qq", "-c", "-o", path_in(world)], **how)
+
+
 def system_calls_per_job():
-    return per_job(lambda jobs: run(
-        jobs, read=read_system_calls,
-        prefix_command=lambda world: ["strace", "-D", "-f", "-qq", "-c", "-o", path_in(world)]))
+    return per_job(system_calls)
+
+
+def system_calls_per_job_alone():
+    """Of a job that comes while nothing else is to be done."""
+    return per_job(lambda jobs: system_calls(jobs, push=push_one_by_one), SHORT_ALONE, LONG_ALONE)
+
+
+def read_order(world):
+    """What was sent, in its order: the first words of requests to the API and of commands to Redis."""
+    sent = wait_for(lambda: read_tail(path_in(world), 1 << 20) if "+++ exited" in read_tail(path_in(world)) else None,
+                    "the end of strace's record")
+    return re.findall(r'sendto\(\d+, "(?:\*\d+\\r\\n\$\d+\\r\\n)?([A-Z]+)', sent)
+
+
+def order_of_jobs_alone(jobs):
+    return run(jobs, push=push_one_by_one, read=read_order, prefix_command=lambda world: [
+        "strace", "-D", "-f", "-e", "trace=sendto", "-o", path_in(world)])
 
 
 def read_allocations(world):

@@ -11,8 +11,10 @@ import unittest
 import costs
 from harness import main
 
-# 4.7 counted. Of libcurl: two polls, one write, one read. All else (epoll_wait, Redis) is shared by batches.
+# 4.5 counted. Of libcurl: two polls, one write, one read. All else (epoll_wait, Redis) is shared by batches.
 MOST_SYSTEM_CALLS = 5.6
+# 17.5 counted: peek, claim, request and settle are each sent by one call, and waited for and read by four or three.
+MOST_SYSTEM_CALLS_ALONE = 21
 # Buffers that grow once, the lease of a batch. 0.15 counted: nothing is allocated per job.
 MOST_ALLOCATIONS_OF_OURS = 0.5
 # 64 counted: libcurl's headers, cJSON's members.
@@ -31,6 +33,19 @@ class ProcessCosts(unittest.TestCase):
             f"{name} {count:.2f}" for name, count in sorted(calls.items()) if count >= 0.01), flush=True)
         self.assertLess(calls["total"], MOST_SYSTEM_CALLS)
         self.assertLess(calls.get("write", 0), 0.1, "a line of the log for every job")
+
+    def test_a_job_alone_takes_few_system_calls(self):
+        calls = costs.system_calls_per_job_alone()
+        print(f"{calls['total']:.2f} system calls a job alone: " + ", ".join(
+            f"{name} {count:.2f}" for name, count in sorted(calls.items()) if count >= 0.01), flush=True)
+        self.assertLess(calls["total"], MOST_SYSTEM_CALLS_ALONE)
+
+    def test_the_request_of_a_job_alone_goes_before_the_next_peek(self):
+        jobs = 50
+        order = costs.order_of_jobs_alone(jobs)
+        pairs = list(zip(order, order[1:]))
+        self.assertGreater(pairs.count(("EVALSHA", "POST")), 0.8 * jobs, order)
+        self.assertGreater(pairs.count(("POST", "BLMOVE")), 0.8 * jobs, order)
 
     def test_our_own_code_allocates_nothing_per_job(self):
         allocations = costs.allocations_per_job()

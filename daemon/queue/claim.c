@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define FIELDS_A_JOB       9
-#define FIELDS_OF_ALL      2 /* what plain jobs have in common */
 #define FIELDS_A_PLAIN_JOB 3
 
 /* A slot lies at most 250 ms ahead; what is beyond a minute is no slot of ours. */
@@ -74,9 +73,6 @@ static bool note_lists(struct claim_reply *claim)
         return false;
 
     size_t words = claim->jobs->elements, plain_words = claim->plain_jobs->elements;
-    if (plain_words > 0 && plain_words < FIELDS_OF_ALL)
-        return false;
-    plain_words -= plain_words > 0 ? FIELDS_OF_ALL : 0;
     claim->plain_count = plain_words / FIELDS_A_PLAIN_JOB;
     claim->job_count = claim->plain_count + words / FIELDS_A_JOB;
     return words % FIELDS_A_JOB == 0 && plain_words % FIELDS_A_PLAIN_JOB == 0;
@@ -120,6 +116,7 @@ static void on_reply(const redisReply *reply, void *user)
     struct claimer *claimer = user;
     struct claim_reply claim = {
         .word = CLAIM_LOST,
+        .server = claimer->server,
         .seq = claimer->seq,
         .lease_end_boot_us = claimer->lease_end_boot_us,
         .received_us = clock_mono_us(),
@@ -238,23 +235,35 @@ static enum result read_fields(const struct claim_reply *reply, const redisReply
     return RESULT_OK;
 }
 
-/* The plain ones come first. */
-static enum result read_job(const struct claim_reply *reply, size_t index, struct job *job)
+/* A job that was nothing but an ID goes by the settings. */
+static enum result read_plain_job(const struct claim_reply *reply, const redisReply *const *own,
+                                  struct job *job)
 {
     static char empty[] = "";
     static const redisReply nought = {.type = REDIS_REPLY_INTEGER},
                             no_text = {.type = REDIS_REPLY_STRING, .str = empty};
+    const struct server *server = reply->server;
+    const redisReply url = {.type = REDIS_REPLY_STRING,
+                            .str = server->redirect_url,
+                            .len = strlen(server->redirect_url)};
+    const redisReply mins = {.type = REDIS_REPLY_INTEGER, .integer = server->link_expiry_mins};
+    const redisReply *const fields[FIELDS_A_JOB] = {own[0], own[1], &nought, &nought, &nought,
+                                                    own[2], &url,   &mins,   &no_text};
+
+    return read_fields(reply, fields, job);
+}
+
+/* The plain ones come first. */
+static enum result read_job(const struct claim_reply *reply, size_t index, struct job *job)
+{
     const redisReply *const *all;
 
-    if (index >= reply->plain_count) {
-        all = (const redisReply *const *)reply->jobs->element;
-        return read_fields(reply, all + (index - reply->plain_count) * FIELDS_A_JOB, job);
+    if (index < reply->plain_count) {
+        all = (const redisReply *const *)reply->plain_jobs->element;
+        return read_plain_job(reply, all + index * FIELDS_A_PLAIN_JOB, job);
     }
-    all = (const redisReply *const *)reply->plain_jobs->element;
-    const redisReply *const *own = all + FIELDS_OF_ALL + index * FIELDS_A_PLAIN_JOB;
-    const redisReply *const fields[FIELDS_A_JOB] = {own[0], own[1], &nought, &nought, &nought,
-                                                    own[2], all[0], all[1],  &no_text};
-    return read_fields(reply, fields, job);
+    all = (const redisReply *const *)reply->jobs->element;
+    return read_fields(reply, all + (index - reply->plain_count) * FIELDS_A_JOB, job);
 }
 
 enum result claim_read_jobs(const struct claim_reply *reply, struct job_pool *pool,

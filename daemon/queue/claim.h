@@ -35,6 +35,7 @@ struct claim_reply {
     size_t plain_count;
     const redisReply *jobs;
     const redisReply *plain_jobs; /* that were nothing but an ID */
+    const struct server *server;  /* its settings are what those go by */
 };
 
 struct claimer;

@@ -45,12 +45,14 @@ static void write_settings(const struct queue_settings *settings, struct buffer 
 enum result server_configure(struct server *server, const struct queue_settings *settings)
 {
     struct buffer json;
-    char *publishable_key = strdup(settings->publishable_key);
 
     buffer_init(&json, SETTINGS_MAX_BYTES);
     write_settings(settings, &json);
-    if (publishable_key == NULL || json.failed) {
+    char *publishable_key = strdup(settings->publishable_key);
+    char *redirect_url = strdup(settings->redirect_url);
+    if (publishable_key == NULL || redirect_url == NULL || json.failed) {
         free(publishable_key);
+        free(redirect_url);
         buffer_done(&json);
         return RESULT_NO_MEMORY;
     }
@@ -58,8 +60,12 @@ enum result server_configure(struct server *server, const struct queue_settings 
     server->settings_json = json;
     free(server->publishable_key);
     server->publishable_key = publishable_key;
+    free(server->redirect_url);
+    server->redirect_url = redirect_url;
     text_copy(server->owner, sizeof server->owner, settings->owner, strlen(settings->owner));
     text_copy(server->key_fp, sizeof server->key_fp, settings->key_fp, strlen(settings->key_fp));
+    server->link_expiry_mins = settings->link_expiry_mins;
+    server->events_keep_ms = settings->events_keep_ms;
     server->per_sec = settings->per_sec;
     server->burst = settings->burst;
     server->max_per_sec = settings->max_per_sec;
@@ -75,6 +81,8 @@ void server_done(struct server *server)
     buffer_done(&server->settings_json);
     free(server->publishable_key);
     server->publishable_key = NULL;
+    free(server->redirect_url);
+    server->redirect_url = NULL;
 }
 
 void server_lease_name(const struct server *server, uint64_t seq, char *target)

@@ -24,6 +24,9 @@ struct server {
     char boot[BOOT_LEN + 1];
     char key_fp[KEY_FP_LEN + 1];
     char *publishable_key; /* owns */
+    char *redirect_url;    /* owns */
+    uint32_t link_expiry_mins;
+    int64_t events_keep_ms;
     double per_sec, burst, max_per_sec;
     int64_t request_timeout_ms;
     struct timing timing;

@@ -29,7 +29,7 @@
 
 /* SLOWLOG shows the first 31 words of a command: with so many empty ones the items, which have
  * links, begin behind them (settle.lua). */
-#define SHADE_WORDS 7
+#define SHADE_WORDS 6
 
 struct entry {
     struct job *job;
@@ -163,7 +163,7 @@ static void send_outstanding(struct settler *settler)
 {
     struct server *server = settler->server;
     struct script_args args = {.more = &settler->words};
-    char number[24];
+    char number[24], events_keep[24];
 
     settler->sent_us = clock_mono_us();
     if (!write_words(settler, settler->sent_us)) {
@@ -173,6 +173,7 @@ static void send_outstanding(struct settler *settler)
         return;
     }
     snprintf(number, sizeof number, "%" PRIu64, settler->number);
+    snprintf(events_keep, sizeof events_keep, "%" PRId64, server->events_keep_ms);
     const char *const keys[] = {server->keys.leases,  server->keys.inflight, server->keys.delayed,
                                 server->keys.limiter, server->keys.holds,    server->keys.events,
                                 server->keys.dead,    server->keys.stats,    server->keys.settled};
@@ -181,6 +182,7 @@ static void send_outstanding(struct settler *settler)
     script_args_text(&args, server->keys.prefix);
     script_args_text(&args, number);
     script_args_bytes(&args, buffer_text(&server->settings_json), server->settings_json.len);
+    script_args_text(&args, events_keep);
 
     settler->state = SETTLER_SENT;
     enum result result = scripts_call(server->scripts, LUA_STEP_settle, &args, on_reply, settler);

@@ -399,6 +399,41 @@ check.that('the order of the answers within a settle is nothing to the pace', fu
   end
 end)
 
+check.that('answers that are merely counted leave the rest of what was learned unread, and come to the same', function()
+  local dice, unread = random.new(11), 0
+  for round = 1, 400 do
+    local state = settled(5 + 200 * dice.uniform(), { ok = round % 60, acc = 7 * round, seen = 9 * round, hi = round % 3 * 30,
+      thr = round % 11 == 0 and 1 or 0, doubt = round % 13 == 0 and 0.1 or 0, stray = round % 2 * 0.01,
+      shut_us = round % 5 == 0 and NOW + 300000 or 0, dark_us = round % 17 == 0 and SEC or 0 })
+    local list = {}
+    for i = 1, math.floor(30 * dice.uniform()) do
+      local slot_us = NOW + math.floor(SEC * (dice.uniform() - 0.3))
+      list[i] = dice.uniform() > 0.02 and slot_us or { slotUs = slot_us, accepted = dice.uniform() > 0.5, resetMs = 3000 }
+    end
+    local values = support.values(pace.fields(state))
+    local whole, text = pace.load(values), pace.load_text(values)
+    for _, of in ipairs({ whole, text }) do
+      pace.advance(of, NOW)
+      pace.learn(of, NOW + SEC, list)
+    end
+    unread = unread + (text.hi and 0 or 1)
+    check.equal(table.concat(pace.fields(text), ' '), table.concat(pace.fields(whole), ' '), 'state')
+  end
+  check.between(unread, 100, 300, 'texts left unread')
+end)
+
+check.that('a text that is none of ours is read, for all that it may say', function()
+  for _, learned in ipairs({ '', 'x', 'ok 1 acc 2', 'ok 1 acc 2 seen 3 thr 1', 'acc 2 ok 1 seen 3', 'ok -1 acc 2 seen 3',
+    'ok 1 acc 2 seen ' .. string.rep('9', 30), 'ok 1 acc 2 seen 3' .. string.rep(' x 1', 1000) }) do
+    local values = support.values(pace.fields(support.started(100)))
+    values[#pace.FIELDS] = learned
+    local state = pace.load_text(values)
+    pace.learn(state, NOW, { NOW })
+    check.between(state.hi, 0, 0, learned)
+    check.between(#table.concat(pace.fields(state), ' '), 0, 1000, 'bytes')
+  end
+end)
+
 check.that('nothing accepted for ten minutes leaves a line that moves', function()
   local state = support.run(support.started(0), NOW, NOW + 600 * SEC, none)
   check.between(state.next_us, NOW + 600 * SEC - SEC, NOW + 617 * SEC, 'next')

@@ -11,11 +11,11 @@ check.that('the hash has the fields that were agreed, in order', function()
     'fields')
 end)
 
-check.that('of the line only what has changed is written, of what was learned all that is not 0', function()
+check.that('of the line only what has changed is written, of what was learned the counts and all that is not 0', function()
   local state = support.started(100)
   local line = pace.line_of(state)
   state.next_us, state.ok = NOW + 7, 3
-  check.equal(table.concat(pace.fields(state, line), ' '), string.format('nextUs %d learned step 0.0050000000000000001 ok 3', NOW + 7),
+  check.equal(table.concat(pace.fields(state, line), ' '), string.format('nextUs %d learned ok 3 acc 0 seen 0 step 0.0050000000000000001', NOW + 7),
     'fields')
 end)
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define JOB_WORDS       9
-#define PLAIN_FIRST     2
 #define PLAIN_JOB_WORDS 3
 
 static const char *or_else(const char *text, const char *otherwise)
@@ -41,12 +40,12 @@ const char *word_of(const redisReply *reply)
     return text_of(at(reply, 1));
 }
 
-/* Jobs that were nothing but an ID, behind what they have in common. */
+/* Jobs that were nothing but an ID. */
 static size_t plain_count(const redisReply *reply)
 {
     size_t words = at(reply, 7)->elements;
 
-    ck_assert(words == 0 || words % PLAIN_JOB_WORDS == PLAIN_FIRST);
+    ck_assert_uint_eq(words % PLAIN_JOB_WORDS, 0);
     return words / PLAIN_JOB_WORDS;
 }
 
@@ -60,14 +59,14 @@ size_t claimed_count(const redisReply *reply)
 
 static struct claimed plain_at(const redisReply *jobs, size_t index)
 {
-    size_t first = PLAIN_FIRST + index * PLAIN_JOB_WORDS;
+    size_t first = index * PLAIN_JOB_WORDS;
 
     return (struct claimed){
         .user = text_of(at(jobs, first)),
         .job_key = text_of(at(jobs, first + 1)),
         .slot_offset_us = number_of(at(jobs, first + 2)),
-        .redirect_url = text_of(at(jobs, 0)),
-        .link_expiry_mins = number_of(at(jobs, 1)),
+        .redirect_url = "", /* as SETTINGS say */
+        .link_expiry_mins = 30,
         .ref = "",
     };
 }
@@ -196,7 +195,7 @@ static bool is_same_head(const char *const *a, const char *const *b)
 
 static redisReply *call_settle(const struct settle_args *args, int count, const char *const *items)
 {
-    static const char *words[3 + SETTLE_SHADE_WORDS + SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS];
+    static const char *words[4 + SETTLE_SHADE_WORDS + SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS];
     char settled_key[64];
 
     ck_assert_int_le(count, SETTLE_MAX_ITEMS * SETTLE_ONE_WORDS);
@@ -206,10 +205,11 @@ static redisReply *call_settle(const struct settle_args *args, int count, const 
     words[0] = WORLD_PREFIX;
     words[1] = digits(args->number);
     words[2] = or_else(args->settings, SETTINGS);
+    words[3] = "604800000";
     for (int i = 0; i < SETTLE_SHADE_WORDS; i++)
-        words[3 + i] = "";
-    memcpy(words + 3 + SETTLE_SHADE_WORDS, items, (size_t)count * sizeof items[0]);
-    return call_step(LUA_STEP_settle, 9, keys, 3 + SETTLE_SHADE_WORDS + count, words);
+        words[4 + i] = "";
+    memcpy(words + 4 + SETTLE_SHADE_WORDS, items, (size_t)count * sizeof items[0]);
+    return call_step(LUA_STEP_settle, 9, keys, 4 + SETTLE_SHADE_WORDS + count, words);
 }
 
 redisReply *settle_words(int64_t number, int count, const char *const *words)

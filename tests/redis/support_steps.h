@@ -88,7 +88,7 @@ redisReply *settle_as(const struct settle_args *args);
 redisReply *settle(int64_t number, size_t count, const struct item *items);
 
 /* A settle's groups, word by word. */
-#define SETTLE_SHADE_WORDS 7
+#define SETTLE_SHADE_WORDS 6
 #define SETTLE_ONE_WORDS   16 /* of a group of one item */
 #define SETTLE_MAX_ITEMS   256
 redisReply *settle_words(int64_t number, int count, const char *const *words);

@@ -137,7 +137,7 @@ START_TEST(members_of_the_job_reach_its_holder)
 {
     push("{\"endUserId\":\"\\u0075ser\",\"linkExpiryMins\":1440,\"ref\":\"a \\\"b\\\"\","
          "\"redirectUrl\":\"https:\\/\\/App.example.com/x\"}");
-    push("plain");
+    push("{\"endUserId\":\"plain\"}");
     const redisReply *reply =
         CLAIM(.settings = SETTINGS_BUT("\"perSec\":100000,\"linkExpiryMins\":45,"
                                        "\"redirectUrl\":\"https://other.example/done\""));

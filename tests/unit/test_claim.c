@@ -71,6 +71,8 @@ static void begin_with(const struct link_address *address)
 {
     struct queue_settings settings = test_settings(address);
 
+    settings.redirect_url = "https://x";
+    settings.link_expiry_mins = 45;
     job_pool_init(&test.jobs);
     test_server_init(&test.server, test.base, test.dns, &settings);
     test.claimer = claimer_new(&test.server.server, on_claimed, NULL);
@@ -123,8 +125,7 @@ static void claim(uint32_t want)
     "*8\r\n:1700000000000\r\n$4\r\njobs\r\n:" probe "\r\n:12\r\n:-1\r\n$9\r\n10 1 500 \r\n"
 #define JOBS(probe, elements, jobs) HEAD(probe) "*" elements "\r\n" jobs "*0\r\n"
 #define PLAIN_JOB(user, slot)       "$" user "\r\n$1\r\n7\r\n:" slot "\r\n"
-#define PLAIN_JOBS(elements, mins, jobs)                                                           \
-    HEAD("0") "*0\r\n*" elements "\r\n$9\r\nhttps://x\r\n:" mins "\r\n" jobs
+#define PLAIN_JOBS(elements, jobs)  HEAD("0") "*0\r\n*" elements "\r\n" jobs
 
 /* Which word a reply is understood as; a reply that is none closes the connection. */
 static const struct {
@@ -135,10 +136,8 @@ static const struct {
 } replies[] = {
     {"no jobs", JOBS("0", "0", ""), CLAIM_JOBS, false},
     {"one job", JOBS("0", "9", JOB("1\r\nu", "2", "100", "30")), CLAIM_JOBS, false},
-    {"a plain job", PLAIN_JOBS("5", "30", PLAIN_JOB("1\r\nu", "100")), CLAIM_JOBS, false},
-    {"a plain job and a piece", PLAIN_JOBS("6", "30", PLAIN_JOB("1\r\nu", "100") ":1\r\n"),
-     CLAIM_LOST, true},
-    {"no plain jobs, but half of what they share", HEAD("0") "*0\r\n*1\r\n$0\r\n\r\n", CLAIM_LOST,
+    {"a plain job", PLAIN_JOBS("3", PLAIN_JOB("1\r\nu", "100")), CLAIM_JOBS, false},
+    {"a plain job and a piece", PLAIN_JOBS("4", PLAIN_JOB("1\r\nu", "100") ":1\r\n"), CLAIM_LOST,
      true},
     {"plain jobs of another type", HEAD("0") "*0\r\n:5\r\n", CLAIM_LOST, true},
     {"wait", "*3\r\n:1\r\n$4\r\nwait\r\n:17\r\n", CLAIM_WAIT, false},
@@ -204,9 +203,8 @@ START_TEST(job_of_a_wrong_form_is_not_taken)
 END_TEST
 
 static const char *const wrong_plain_jobs[] = {
-    PLAIN_JOBS("5", "30", PLAIN_JOB("3\r\na b", "0")),
-    PLAIN_JOBS("5", "30", PLAIN_JOB("1\r\nu", "-1")),
-    PLAIN_JOBS("5", "0", PLAIN_JOB("1\r\nu", "0")),
+    PLAIN_JOBS("3", PLAIN_JOB("3\r\na b", "0")),
+    PLAIN_JOBS("3", PLAIN_JOB("1\r\nu", "-1")),
 };
 
 START_TEST(plain_job_of_a_wrong_form_is_not_taken)
@@ -217,9 +215,9 @@ START_TEST(plain_job_of_a_wrong_form_is_not_taken)
 }
 END_TEST
 
-START_TEST(plain_jobs_have_what_they_share_and_nothing_of_their_own)
+START_TEST(plain_jobs_go_by_the_settings_and_have_nothing_of_their_own)
 {
-    test.answer = PLAIN_JOBS("8", "45", PLAIN_JOB("1\r\nu", "0") PLAIN_JOB("4\r\nlast", "123456"));
+    test.answer = PLAIN_JOBS("6", PLAIN_JOB("1\r\nu", "0") PLAIN_JOB("4\r\nlast", "123456"));
     claim(2);
     ck_assert_uint_eq(test.count, 2);
     ck_assert_str_eq(test.first.end_user_id, "u");
@@ -306,7 +304,7 @@ START_TEST(real_server_hands_out_what_was_pushed)
     ck_assert_int_eq(test.read, RESULT_OK);
     ck_assert_uint_eq(test.count, 3);
     ck_assert_str_eq(test.first.end_user_id, "end_usr_a");
-    ck_assert_uint_eq(test.first.link_expiry_mins, 30);
+    ck_assert_uint_eq(test.first.link_expiry_mins, 45);
     ck_assert_str_eq(test.last.end_user_id, "end_usr_c");
     ck_assert_uint_eq(test.last.link_expiry_mins, 60);
     ck_assert_str_eq(test.last.ref, "x");
@@ -345,7 +343,7 @@ int main(void)
                         sizeof wrong_jobs / sizeof wrong_jobs[0]);
     tcase_add_loop_test(fake, plain_job_of_a_wrong_form_is_not_taken, 0,
                         sizeof wrong_plain_jobs / sizeof wrong_plain_jobs[0]);
-    tcase_add_test(fake, plain_jobs_have_what_they_share_and_nothing_of_their_own);
+    tcase_add_test(fake, plain_jobs_go_by_the_settings_and_have_nothing_of_their_own);
     tcase_add_test(fake, job_is_read_whole_with_its_slot_and_its_deadline);
     tcase_add_test(fake, every_claim_has_the_next_name_and_none_is_sent_twice);
     tcase_add_test(fake, claim_whose_reply_is_lost_is_over);

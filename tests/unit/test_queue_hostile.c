@@ -93,7 +93,7 @@ static void add_good_claim(void)
         add("*9\r\n$1\r\nu\r\n$1\r\n7\r\n:0\r\n:0\r\n:0\r\n:0\r\n$0\r\n\r\n:30\r\n$0\r\n\r\n*"
             "0\r\n");
     else
-        add("*0\r\n*5\r\n$0\r\n\r\n:30\r\n$1\r\nu\r\n$1\r\n7\r\n:0\r\n");
+        add("*0\r\n*3\r\n$1\r\nu\r\n$1\r\n7\r\n:0\r\n");
 }
 
 static bool is_step(const redisReply *const *words, enum lua_step_id id)
@@ -110,7 +110,7 @@ static bool is_step(const redisReply *const *words, enum lua_step_id id)
 static void add_honest(const redisReply *const *words)
 {
     if (is_step(words, LUA_STEP_settle))
-        add("*5\r\n:1700000000000\r\n$4\r\ndone\r\n*0\r\n*0\r\n$10\r\n10 1 500 9\r\n");
+        add("*4\r\n:1700000000000\r\n$4\r\ndone\r\n*0\r\n*0\r\n");
     else if (is_step(words, LUA_STEP_reap))
         add("*5\r\n:1700000000000\r\n:0\r\n:-1\r\n*0\r\n:0\r\n");
     else if (is_step(words, LUA_STEP_claim))

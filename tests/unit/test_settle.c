@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DONE  "*5\r\n:1700000000000\r\n$4\r\ndone\r\n*0\r\n*0\r\n$9\r\n10 1 5 10\r\n"
-#define AGAIN "*5\r\n:1700000000000\r\n$5\r\nagain\r\n*0\r\n*0\r\n$9\r\n10 1 5 10\r\n"
+#define DONE  "*4\r\n:1700000000000\r\n$4\r\ndone\r\n*0\r\n*0\r\n"
+#define AGAIN "*4\r\n:1700000000000\r\n$5\r\nagain\r\n*0\r\n*0\r\n"
 
 static struct {
     struct event_base *base;
@@ -32,8 +32,8 @@ static struct {
     size_t hold_words;
 } test;
 
-#define FIXED_WORDS (3 + 9 + 3)
-#define SHADE_WORDS 7
+#define FIXED_WORDS (3 + 9 + 4)
+#define SHADE_WORDS 6
 
 /* Returns how many there are. */
 static unsigned note_items(size_t count, const redisReply *const *words)

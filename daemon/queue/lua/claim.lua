@@ -1,4 +1,4 @@
--- step flags= needs=rights,common,(dead_letters),job_id,(job_object),jobs,pace,(pace_learned),limiter,(hold_rules),holds
+-- step flags= needs=rights,common,(dead_letters),job_id,(job_object),jobs,pace,(pace_learned),limiter,(hold_rules),holds,(claim_holds),(claim_others)
 --[[
 claim.lua - hand a batch of jobs, and the send slots for them, to one instance.
 
@@ -15,8 +15,8 @@ ARGV  1 prefix  2 lease  3 want (1..256)  4 leaseMs  5 keyFp  6 publishableKey  
 
 Returns  {nowMs, 'jobs', probe 0|1, queue length, ms until the next delayed job is due or -1,
             'perSec burst maxPerSec pace', {nine a job: user, jobKey, attempts, recoveries, ageMs,
-            slot in us from now, redirectUrl, linkExpiryMins, ref}, {redirectUrl, linkExpiryMins of all that follow, then
-            three a job that was nothing but an ID: user, jobKey, slot in us from now}}
+            slot in us from now, redirectUrl, linkExpiryMins, ref}, {three a job that was nothing but an ID, which goes by
+            the settings: user, jobKey, slot in us from now}}
          {nowMs, 'wait', ms}: no slot is free
          {nowMs, 'hold', cause, ms until the soonest change (1..1000), detail}
          {nowMs, 'foreign', 'schema' | 'publishableKey', what the data says}
@@ -27,20 +27,17 @@ Caller   daemon/queue/claim.c
 ]]
 local QUEUE, DELAYED, LEASE, LEASES, INFLIGHT, LIMITER, HOLDS, EVENTS, DEAD, STATS, META = unpack(KEYS)
 local lease, want, lease_ms, key_fp = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local settings = cjson.decode(ARGV[8])
+local settings = settings_in(ARGV[8])
 local STREAMS = { events = EVENTS, dead = DEAD }
 
 local MAX_LOOKED_AT = 1024
 local MAX_REPLY_BYTES = 192 * 1024
 local READ_AT_ONCE = 32
-local PROBE_FORGOTTEN_MS = 600000
-local FORCE_QUIET_MS = 60000
 local FEW_FIELDS, NEVER_COMPACT_BYTES = 8, 1024   -- doctor recommends compact values of up to 512 bytes
-local MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS = 250, 10000
 
 --[[
-What is read before the first write; what follows goes by it. A read of a foreign type fails, so TYPE is asked
-only of the keys that are not read here.
+What is read before the first write; what follows goes by it. A read of a foreign type fails, so of the keys that are only
+written their length is read: that takes half as long as to ask for the type.
 ]]
 local meta, limiter, turn, holds, queue_len, first_due, taken_before, is_used_twice
 
@@ -52,6 +49,10 @@ local function read_first()
   first_due = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
   taken_before = tonumber(call('HGET', STATS, 'taken') or '0')
   is_used_twice = call('EXISTS', LEASE) == 1
+  call('ZCARD', LEASES)
+  call('HLEN', INFLIGHT)
+  call('XLEN', EVENTS)
+  call('XLEN', DEAD)
 end
 
 local ALL_LEASES, ALL_SESSIONS = PREFIX .. ':lease:*', session_key('*')
@@ -64,32 +65,39 @@ local function why_unread()
     or lacks('ZRANGE', DELAYED, '0', '0')
     or lacks('HGET', STATS, 'field')
     or lacks('EXISTS', ALL_LEASES)
+    or lacks('ZCARD', LEASES)
+    or lacks('HLEN', INFLIGHT)
+    or lacks('XLEN', EVENTS)
+    or lacks('XLEN', DEAD)
     or wrong_type(META, 'hash') or wrong_type(LIMITER, 'hash') or wrong_type(HOLDS, 'hash') or wrong_type(QUEUE, 'list')
-    or wrong_type(DELAYED, 'zset') or wrong_type(STATS, 'hash')
+    or wrong_type(DELAYED, 'zset') or wrong_type(STATS, 'hash') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash')
+    or wrong_type(EVENTS, 'stream') or wrong_type(DEAD, 'stream')
 end
 
-local refused = lacks('LRANGE', QUEUE, '0', '0') or lacks('LTRIM', QUEUE, '0', '0')
-  or lacks('ZADD', DELAYED, '1', 'member') or lacks('ZREM', DELAYED, 'member')
-  or lacks('HEXISTS', ALL_LEASES, 'field') or lacks('HSET', ALL_LEASES, 'field', 'value')
-  or lacks('ZSCORE', LEASES, 'member') or lacks('ZADD', LEASES, '1', 'member')
-  or lacks('HMGET', INFLIGHT, 'field') or lacks('HSET', INFLIGHT, 'field', 'value')
-  or lacks('HSET', LIMITER, 'field', 'value')
-  or lacks('HSET', HOLDS, 'field', 'value') or lacks('HDEL', HOLDS, 'field')
-  or lacks('XADD', EVENTS, '*', 'field', 'value')
-  or lacks('XADD', DEAD, '*', 'field', 'value')
-  or lacks('HINCRBY', STATS, 'field', '1')
-  or lacks('HSET', META, 'field', 'value')
-  or lacks('EXISTS', ALL_SESSIONS) or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
-  or lacks('DEL', ALL_SESSIONS)
-  or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
-  or refusal_of(read_first, why_unread)
-  or wrong_type(LEASE, 'hash') or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(EVENTS, 'stream')
-  or wrong_type(DEAD, 'stream')
+-- Each command that may follow, with its key.
+local function has_rights(may)
+  return may('LRANGE', QUEUE, '0', '0') and may('LTRIM', QUEUE, '0', '0')
+    and may('ZADD', DELAYED, '1', 'member') and may('ZREM', DELAYED, 'member')
+    and may('HEXISTS', ALL_LEASES, 'field') and may('HSET', ALL_LEASES, 'field', 'value')
+    and may('ZSCORE', LEASES, 'member') and may('ZADD', LEASES, '1', 'member')
+    and may('HMGET', INFLIGHT, 'field') and may('HSET', INFLIGHT, 'field', 'value')
+    and may('HSET', LIMITER, 'field', 'value')
+    and may('HSET', HOLDS, 'field', 'value') and may('HDEL', HOLDS, 'field')
+    and may('XADD', EVENTS, '*', 'field', 'value')
+    and may('XADD', DEAD, '*', 'field', 'value')
+    and may('HINCRBY', STATS, 'field', '1')
+    and may('HSET', META, 'field', 'value')
+    and may('EXISTS', ALL_SESSIONS) and may('HGET', ALL_SESSIONS, 'field') and may('HMGET', ALL_SESSIONS, 'field')
+    and may('DEL', ALL_SESSIONS)
+    and may('HSET', ALL_SESSIONS, 'field', 'value') and may('PEXPIRE', ALL_SESSIONS, '1')
+end
+
+local refused = missing_right(has_rights) or refusal_of(read_first, why_unread)
 if refused then
   return refused
 end
 if is_used_twice then
-  return redis.error_reply('ERR authlink name used twice: ' .. lease)
+  return wrong_type(LEASE, 'hash') or redis.error_reply('ERR authlink name used twice: ' .. lease)
 end
 
 -- What of :meta is not mine; a new :meta is made mine.
@@ -106,41 +114,6 @@ local function foreign_meta()
   end
 end
 
--- The causes that bind an instance with my key. What is over goes; a probe that nobody sent for ten minutes, too.
-local function binding_holds(rules)
-  for cause, hold in pairs(holds) do
-    local ended = hold.until_ms > 0 and hold.until_ms <= now_ms
-    local forgotten = rules.is_probed(cause) and hold.next_ms + PROBE_FORGOTTEN_MS <= now_ms
-    if ended or forgotten then
-      redis.call('HDEL', HOLDS, cause)
-      holds[cause] = nil
-    end
-  end
-  local binding = {}
-  for _, cause in ipairs({ 'pause', 'unknown_users:' .. key_fp, 'account:' .. key_fp, 'outage' }) do
-    if holds[cause] then
-      binding[#binding + 1] = cause
-    end
-  end
-  return binding
-end
-
--- The cause that forbids this claim, and the ms until that may change; nil: at most a probe's worth is allowed.
-local function forbidding_hold(binding, rules)
-  local forbidding, soonest = nil, 1000
-  for _, cause in ipairs(binding) do
-    local hold = holds[cause]
-    if not rules.is_probed(cause) or hold.next_ms > now_ms then
-      forbidding = forbidding or cause
-      local change = rules.change_in(cause, hold)
-      if change >= 0 then
-        soonest = math.min(soonest, change)
-      end
-    end
-  end
-  return forbidding, math.max(1, soonest)
-end
-
 local what, theirs = foreign_meta()
 if what then
   return { now_ms, 'foreign', what, theirs }
@@ -149,16 +122,15 @@ if not limiter.per_sec then
   pace_learned()
   pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
 end
-local binding, rules = {}, next(holds) and hold_rules()
-if rules then
-  binding = binding_holds(rules)
-  local forbidding, change_in = forbidding_hold(binding, rules)
+local held = next(holds) and claim_holds({ holds = holds, key = HOLDS, key_fp = key_fp, lease = lease, lease_ms = lease_ms })
+if held then
+  local forbidding, change_in = held.forbidding()
   if forbidding then
     return { now_ms, 'hold', forbidding, change_in, holds[forbidding].detail }
   end
 end
 
-local probe = #binding > 0
+local probe = held and held.is_probing()
 local is_delayed_due = first_due and tonumber(first_due) <= now_ms
 pace.advance(limiter, now_us)
 -- No more than there may be jobs: an idle fleet wants many and has few.
@@ -192,38 +164,35 @@ local function new_key()
   return zeros .. shown, shown
 end
 
-local function read_into(job)
-  local is_sound, reason, detail, is_late = read_job(job, settings, now_ms)
-  if is_sound then
-    job.is_sound = true
-  else
-    job.reason, job.detail, job.is_late = reason, detail, is_late
-  end
-  return job
+-- Into the lease, with the next slot; more_bytes: of the reply, beside the user. Returns the slot, in us from now.
+local function enter(user, record_head, record_tail, more_bytes)
+  handed_out = handed_out + 1
+  local slot_us, n = slots[handed_out], 2 * handed_out
+  lease_fields[n - 1], lease_fields[n] = user, record_head .. digits(slot_us) .. record_tail
+  inflight_fields[n - 1], inflight_fields[n] = user, lease
+  mine[user] = true
+  reply_bytes = reply_bytes + #user + 128 + more_bytes
+  return slot_us > now_us and math.floor(slot_us - now_us) or 0
 end
 
--- A table that grows field by field is laid out anew at 1, 2, 4 and 8, so it has all its fields from the start. Its key
--- comes with its turn.
-local function new_job(text)
-  return read_into({ key = '', shown = false, attempts = 0, recoveries = 0, first_seen_ms = now_ms, payload = text,
-    user = false, link_expiry_mins = 0, redirect_url = '', ref = '', force = false, lease = false, has_hash = false,
-    is_sound = false })
+-- What all but plain IDs from the queue needs, made when the first of that comes.
+local others
+
+local function others_of()
+  others = others or claim_others({ settings = settings, lease = lease, leases = LEASES, delayed = DELAYED, streams = STREAMS,
+    new_key = new_key, enter = enter, mine = mine, out = out })
+  return others
 end
 
 --[[
-A text of :queue or :delayed, read: a job, and why it cannot be asked for if so; without a key if it should be a record and
-is none. An ID alone from the queue, the usual case, stays a text: to make a job of it takes longer than to hand it out.
+A text of :queue or :delayed, read. An ID alone from the queue, the usual case, stays a text: to make a job of it takes longer
+than to hand it out.
 ]]
 local function read_element(name, text)
-  if name == 'queue' then
-    return check_id(text) and text or new_job(text)
+  if name == 'queue' and check_id(text) then
+    return text
   end
-  local job = from_record(text)
-  if not job then
-    return { payload = text, record = text, is_foreign = true }
-  end
-  job.record = text
-  return read_into(job)
+  return others_of().read(name, text)
 end
 
 -- Which lease has their users, as the index says, and whether any of them has a hash: most have none. One HMGET and one
@@ -245,7 +214,7 @@ local function note_users(jobs)
     local job = jobs[places[i]]
     local is_plain = type(job) == 'string'
     if indexed or has_hash or not is_plain then   -- a plain one without either stays as it is
-      job = is_plain and new_job(job) or job
+      job = is_plain and others_of().read('queue', job) or job
       job.lease, job.has_hash = indexed, has_hash
       jobs[places[i]] = job
     end
@@ -293,79 +262,13 @@ local function next_element()
   return name, element
 end
 
-local function is_reusable(link, job)
-  if link.redirect_url ~= job.redirect_url then
-    return false
-  end
-  if job.force then
-    return math.abs(now_ms - link.updated_ms) < FORCE_QUIET_MS
-  end
-  return link.expires_ms - now_ms >= settings.reuseMinShare * job.link_expiry_mins * 60000
-end
-
--- The session's ref is that of who asked last: by it an export finds also those whose link was there before.
-local function reuse(job, link)
-  if job.ref ~= '' then
-    redis.call('HSET', session_key(job.user), 'ref', job.ref)
-  end
-  count('reused')
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'reused', 'jobKey', shown_key(job.key), 'endUserId', job.user,
-    'ref', job.ref, 'sessionId', link.session_id, 'expiresAtMs', digits(link.expires_ms),
-    'attempts', digits(job.attempts))
-end
-
--- The user is in flight: wait as long again as the job has waited.
-local function put_off(job, holder)
-  if holder ~= lease and not redis.call('ZSCORE', LEASES, holder) then
-    redis.call('ZADD', LEASES, digits(now_ms), holder)   -- drifted: the next reap gives it back
-  end
-  local wait_ms = clamp(now_ms - job.first_seen_ms, MIN_BUSY_WAIT_MS, MAX_BUSY_WAIT_MS)
-  redis.call('ZADD', DELAYED, digits(now_ms + wait_ms), to_record(job))
-end
-
--- Into the lease, with the next slot. Returns that, in us from now.
-local function enter(user, record_head, record_tail)
-  handed_out = handed_out + 1
-  local slot_us, n = slots[handed_out], 2 * handed_out
-  lease_fields[n - 1], lease_fields[n] = user, record_head .. digits(slot_us) .. record_tail
-  inflight_fields[n - 1], inflight_fields[n] = user, lease
-  mine[user] = true
-  reply_bytes = reply_bytes + #user + 128
-  return slot_us > now_us and math.floor(slot_us - now_us) or 0
-end
-
-local function hand_out(job)
-  local head, tail = record_around_slot(job)
-  local slot_in_us, m = enter(job.user, head, tail), #out
-  out[m + 1], out[m + 2], out[m + 3], out[m + 4] = job.user, job.shown or shown_key(job.key), job.attempts, job.recoveries
-  out[m + 5], out[m + 6] = math.max(0, now_ms - job.first_seen_ms), slot_in_us
-  out[m + 7], out[m + 8], out[m + 9] = job.redirect_url, job.link_expiry_mins, job.ref
-  reply_bytes = reply_bytes + #job.redirect_url + #job.ref
-end
-
 local NEW_RECORD = ' 0 0 ' .. digits(now_ms) .. ' '
 
--- The same for a job that is nothing but its ID.
+-- Hands out a job that is nothing but its ID.
 local function hand_out_plain(user)
   local key, shown = new_key()
-  local slot_in_us, m = enter(user, key .. NEW_RECORD, ' ' .. user), #plain_out
-  if m == 0 then
-    plain_out[1], plain_out[2], m = settings.redirectUrl, settings.linkExpiryMins, 2
-  end
+  local slot_in_us, m = enter(user, key .. NEW_RECORD, ' ' .. user, 0), #plain_out
   plain_out[m + 1], plain_out[m + 2], plain_out[m + 3] = user, shown, slot_in_us
-end
-
--- Ends a job that cannot be asked for.
-local function refuse(job)
-  local user, ref, letter = '', '', { reason = job.reason, detail = job.detail }
-  local letters = dead_letters()
-  if job.is_late then
-    user, ref = job.user, job.ref
-  end
-  letters.bury(STREAMS, settings.eventsKeepMs, job, user, ref, letter)
-  if job.is_late then
-    letters.write_failed(user, job, ref, letter, settings.failedTtlMs)
-  end
 end
 
 --[[
@@ -378,31 +281,9 @@ local function place(job)
       hand_out_plain(job)
       return 'slot'
     end
-    job = new_job(job)
+    job = others_of().read('queue', job)
   end
-  if job.is_foreign then
-    dead_letters().bury_foreign(STREAMS, settings.eventsKeepMs, new_key(), job.payload)
-    return 'done'
-  end
-  if job.key == '' then
-    job.key, job.shown = new_key()
-  end
-  if not job.is_sound then
-    refuse(job)
-    return 'done'
-  end
-  local link = job.has_hash and valid_link(job.user)
-  if link and is_reusable(link, job) then
-    reuse(job, link)
-    return 'done'
-  end
-  local holder = mine[job.user] and lease or holder_of(job.lease, job.user)
-  if holder then
-    put_off(job, holder)
-    return 'back'
-  end
-  hand_out(job)
-  return 'slot'
+  return others_of().place(job)
 end
 
 local looked, is_delayed_changed = 0, false
@@ -436,6 +317,12 @@ local function set_fields(key, fields)
   end
 end
 
+-- "perSec burst maxPerSec pace": what the fleet goes by now.
+local function rate_reply(state)
+  local exact = pace.exact
+  return table.concat({ exact(state.per_sec), exact(state.burst), exact(state.max_per_sec), exact(state.pace) }, ' ')
+end
+
 -- New places first, then the counters, then the old places.
 if handed_out > 0 then
   redis.call('ZADD', LEASES, digits(now_ms + lease_ms), lease)
@@ -443,10 +330,7 @@ if handed_out > 0 then
   set_fields(INFLIGHT, inflight_fields)
   pace.commit(limiter, handed_out)
   if probe then
-    for _, cause in ipairs(binding) do
-      holds[cause].probe, holds[cause].next_ms = lease, now_ms + lease_ms
-      rules.store(HOLDS, cause, holds[cause])
-    end
+    held.note_probe()
   end
 end
 if taken > 0 then

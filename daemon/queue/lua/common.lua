@@ -33,6 +33,18 @@ local shared_numbers = setmetatable({}, { __index = function(known, text)
   return number
 end })
 
+-- The settings of a JSON text that is one of ours, by their names; read when the first of them is wanted, for that takes as
+-- long as to hand out a job, and few calls want one.
+local function settings_in(json)
+  return setmetatable({}, { __index = function(known, name)
+    local settings = cjson.decode(json)
+    for member, value in pairs(settings) do
+      known[member] = value
+    end
+    return settings[name]
+  end })
+end
+
 local function clamp(value, low, high)
   return math.min(math.max(value, low), high)
 end
@@ -136,7 +148,7 @@ end
 
 local function write_counters(stats)
   for name, by in pairs(counters) do
-    redis.call('HINCRBY', stats, name, digits(by))
+    redis.call('HINCRBY', stats, name, shared_digits[by])
   end
 end
 

@@ -18,14 +18,6 @@ local function load_line(key, ...)
   return state, unpack(texts, #pace.FIELDS)
 end
 
--- The same with what was learned.
-local function load_pace(key, ...)
-  local texts = read_texts(key, 'learned', ...)
-  local state = pace.load(texts)
-  stored_line = pace.line_of(state)
-  return state, unpack(texts, #pace.FIELDS + 1)
-end
-
 -- Writes what has changed, and these other fields.
 local function store_pace(key, state, ...)
   local fields = pace.fields(state, stored_line)
@@ -35,10 +27,4 @@ local function store_pace(key, state, ...)
   if #fields > 0 then
     call('HSET', key, unpack(fields))
   end
-end
-
--- "perSec burst maxPerSec pace": what the fleet goes by now.
-local function rate_reply(state)
-  local exact = pace.exact
-  return table.concat({ exact(state.per_sec), exact(state.burst), exact(state.max_per_sec), exact(state.pace) }, ' ')
 end

@@ -26,12 +26,15 @@ State    next_us        the next free slot
          shut_us        when a window opens that headers of accepted answers called used up (pace_headers.lua)
          claims, lied_us   such claims in a row that nothing contradicted; until when they are not believed
          strikes, least trials of this base with too many 429s, less the clean ones; the smallest share in them
+         learned        the text of all from hi to least but from_us, dry_us, dark_us, since_us and the settings, while they
+                        are not read out of it
 ]]
 local pace
 
 do
   -- In the hash the names of the line of slots bear their units; the order is that of HMGET. The last field holds what
-  -- only settles go by, `<name> <number> ...` of all that is not 0: as fields of their own they made up a tenth of a settle.
+  -- only settles go by, `<name> <number> ...` of all that is not 0, its three counts of accepted answers first and always: as
+  -- fields of their own they made up a tenth of a settle.
   local FIELDS = { 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', 'learned' }
   local LINE = { 'next_us', 'pace', 'base', 'from_us', 'dry_us', 'dark_us', 'since_us', 'per_sec', 'burst', 'max_per_sec' }
 
@@ -65,22 +68,17 @@ do
     return number and number >= low and number <= MAX_SETTING
   end
 
-  -- The line of slots, from the texts of the first fields. `state` has the room for it: a table that grows field by field
-  -- is laid out anew at 1, 2, 4, 8 and 16.
-  local function read_line(state, values)
-    state.next_us, state.pace, state.base, state.from_us = sound(values[1]), sound(values[2]), sound(values[3]), sound(values[4])
-    state.dry_us, state.dark_us, state.since_us = sound(values[5]), sound(values[6]), sound(values[7])
-    state.per_sec, state.burst, state.max_per_sec = sound(values[8]), sound(values[9]), sound(values[10])
+  -- The line of slots, from the texts of the first fields. The table has its room from the start: one that grows field by
+  -- field is laid out anew at 1, 2, 4, 8 and 16.
+  local function load_line(values)
+    local state = { next_us = sound(values[1]), pace = sound(values[2]), base = sound(values[3]), from_us = sound(values[4]),
+      dry_us = sound(values[5]), dark_us = sound(values[6]), since_us = sound(values[7]), per_sec = sound(values[8]),
+      burst = sound(values[9]), max_per_sec = sound(values[10]) }
     local is_known = state.per_sec == 0 or is_setting(state.per_sec, MIN_SETTING)
     if not (is_known and is_setting(state.burst, 1) and is_setting(state.max_per_sec, MIN_SETTING)) then
       state.per_sec = nil
     end
     return state
-  end
-
-  local function load_line(values)
-    return read_line({ next_us = 0, pace = 0, base = 0, from_us = 0, dry_us = 0, dark_us = 0, since_us = 0, per_sec = 0,
-      burst = 0, max_per_sec = 0 }, values)
   end
 
   -- As it was read, to tell afterwards what has changed.
@@ -94,7 +92,7 @@ do
     return string.format(number % 1 == 0 and '%d' or '%.17g', number)
   end
 
-  -- Field, text, ...; of the line what is not as in `before`, of what was learned all or, if it was not loaded, nothing.
+  -- Field, text, ...; of the line what is not as in `before`, of what was learned all or, if it was not asked for, nothing.
   local function fields(state, before)
     local flat = {}
     for i, name in ipairs(LINE) do
@@ -102,8 +100,9 @@ do
         flat[#flat + 1], flat[#flat + 2] = FIELDS[i], exact(state[name])
       end
     end
-    if state.hi then
-      flat[#flat + 1], flat[#flat + 2] = 'learned', pace.learned_text(state)
+    local learned = state.hi and pace.learned_text(state) or state.learned
+    if learned then
+      flat[#flat + 1], flat[#flat + 2] = 'learned', learned
     end
     return flat
   end
@@ -169,6 +168,6 @@ do
   end
 
   pace = { FIELDS = FIELDS, SEC = SEC, SKIP_US = SKIP_US, MAX_DARK_US = MAX_DARK_US, HORIZON_US = HORIZON_US, ceiling = ceiling,
-    limited = limited, sound = sound, read_line = read_line, load_line = load_line, line_of = line_of, exact = exact,
+    limited = limited, sound = sound, load_line = load_line, line_of = line_of, exact = exact,
     fields = fields, is_lost = is_lost, advance = advance, reserve = reserve, commit = commit, wait_ms = wait_ms }
 end

@@ -1,42 +1,35 @@
 --[[
-pace_learned.lua - what the pace has learned: its part of the state, and the start of a pace. Who only hands out slots needs none of it, so a step has this as a function, which adds to `pace`. Pure, as
-pace.lua is.
+pace_learned.lua - what the pace has learned: its part of the state, and the start of a pace. Who only hands out slots needs
+none of it, and who only counts answers its text, so a step has this as a function, which adds to `pace`. Pure, as pace.lua is.
 ]]
-local NAMES = { 'hi', 'step', 'first', 'ok', 'thr', 'wait_us', 'cost', 'calm', 'acc', 'proven', 'stop_us', 'window_us',
-  'peak', 'seen', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
+local NAMES = { 'ok', 'acc', 'seen', 'hi', 'step', 'first', 'thr', 'wait_us', 'cost', 'calm', 'proven', 'stop_us', 'window_us',
+  'peak', 'seen_thr', 'doubt', 'stray', 'strikes', 'least', 'shut_us', 'claims', 'lied_us' }
+local COUNTS = 3         -- the first of them, which are written always: pace_answers.lua
 local MAX_BYTES = 2048   -- ours has at most half of that
 local START_PACE = 10    -- an unknown limit starts with ten a second
-pace.LONG_RESET_MS = 2000   -- a limit that is exactly used says 0 all the time, and a reset is rounded up
-
--- The shortest trial of a known and of an unknown limit.
-function pace.trial_sec(state)
-  return state.per_sec > 0 and 5 or 1
-end
 
 -- The step of the first free probe.
 function pace.first_step(state)
   return state.per_sec > 0 and 0.005 or 0.02
 end
 
--- The line of slots, and what was learned, from the texts of all fields.
-function pace.load(values)
-  local state = { hi = 0, step = 0, first = 0, ok = 0, thr = 0, wait_us = 0, cost = 0, calm = 0, acc = 0, proven = 0,
-    stop_us = 0, window_us = 0, peak = 0, seen = 0, seen_thr = 0, doubt = 0, stray = 0, strikes = 0, least = 0, shut_us = 0,
-    claims = 0, lied_us = 0, next_us = nil, pace = nil, base = nil, from_us = nil, dry_us = nil, dark_us = nil,
-    since_us = nil, per_sec = nil, burst = nil, max_per_sec = nil }
-  for name, number in string.gmatch(string.sub(values[#pace.FIELDS] or '', 1, MAX_BYTES), '([%l_]+) (%S+)') do
-    if state[name] then
-      state[name] = pace.sound(number) or 0
-    end
+-- Reads state.learned.
+function pace.load_learned(state)
+  local found = {}
+  for name, number in string.gmatch(string.sub(state.learned, 1, MAX_BYTES), '([%l_]+) (%S+)') do
+    found[name] = pace.sound(number)
   end
-  return pace.read_line(state, values)
+  for _, name in ipairs(NAMES) do
+    state[name] = found[name] or 0
+  end
+  state.learned = nil
 end
 
 function pace.learned_text(state)
   local words = {}
-  for _, name in ipairs(NAMES) do
+  for i, name in ipairs(NAMES) do
     local number = state[name]
-    if number ~= 0 then
+    if number ~= 0 or i <= COUNTS then
       words[#words + 1], words[#words + 2] = name, pace.exact(number)
     end
   end

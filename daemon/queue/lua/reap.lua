@@ -20,7 +20,7 @@ Caller   daemon/queue/reap.c
 local LEASES, INFLIGHT, DELAYED, DEAD, EVENTS, STATS = unpack(KEYS)
 local owner, boot = ARGV[2] .. '/', ARGV[3]
 local my_boot = owner .. boot .. '/'
-local settings = cjson.decode(ARGV[5])
+local settings = settings_in(ARGV[5])
 local STREAMS = { events = EVENTS, dead = DEAD }
 
 local MAX_LEASES = 4

@@ -32,3 +32,16 @@ local function lacks(command, key, ...)
     return no_right(command, key)
   end
 end
+
+--[[
+The same for many: has_rights(may) asks for all by `may(command, key, ...)`, as often as that says true. Steps that are called
+for every job ask so, without a call of a function of ours for each.
+]]
+local function missing_right(has_rights)
+  local refused
+  local is_whole = has_rights(may) or has_rights(function(command, key, ...)
+    refused = lacks(command, key, ...)
+    return not refused
+  end)
+  return not is_whole and refused or nil
+end

@@ -10,8 +10,9 @@ KEYS  1 leases    zset, lease -> deadline ms     6 events   stream
       3 delayed   zset, record -> due, Unix ms   8 stats    hash
       4 limiter   hash                           9 settled  string, number of this process's last settle
       5 holds     hash, cause -> what is known
-ARGV  1 prefix  2 number  3 settings (JSON)  4..10 empty: SLOWLOG shows the first 31 words of a command, and items have links,
-      which are credentials. Then groups of items that have much in common. A group has nine words of its own,
+ARGV  1 prefix  2 number  3 settings (JSON)  4 eventsKeepMs of them  5..10 empty: SLOWLOG shows the first 31 words of a
+      command, and items have links, which are credentials. Then groups of items that have much in common. A group has nine
+      words of its own,
         count of its items, lease, `<kind> <signal> <accepted>`, keyFp, linkExpiryMins, redirectUrl, ref, resetMs, and
         of links (kind created): lifeMs; of anything else: retryAfterMs
       and each of its items seven,
@@ -20,16 +21,16 @@ ARGV  1 prefix  2 number  3 settings (JSON)  4..10 empty: SLOWLOG shows the firs
       accepted: 1, 0, or - when the pace is not to be told. ageMs: since the request began. resetMs: how long nothing is left
       of the API's limit, as its headers say. Words, for JSON of the same takes half as long again to read.
 
-Returns  {nowMs, 'done' | 'again', {fenced users}, {cause, ms until its next change or -1, detail, ...},
-          'perSec burst maxPerSec pace'}; 'again': this number was settled before, nothing is done
+Returns  {nowMs, 'done' | 'again', {fenced users}, {cause, ms until its next change or -1, detail, ...}}; 'again': this number
+          was settled before, nothing is done
 Errors   "ERR authlink ...", "NOPERM authlink ..."; nothing written
 Cost     O(items * log(delayed)), at most 256 items
 Needs    Redis 7.0 (script flags). Keys share one hash slot.
 Caller   daemon/queue/settle.c
 ]]
 local LEASES, INFLIGHT, DELAYED, LIMITER, HOLDS, EVENTS, DEAD, STATS, SETTLED = unpack(KEYS)
-local number = tonumber(ARGV[2])
-local settings = cjson.decode(ARGV[3])
+local number, events_keep_ms = tonumber(ARGV[2]), tonumber(ARGV[4])
+local settings = settings_in(ARGV[3])
 local STREAMS = { events = EVENTS, dead = DEAD }
 
 local SETTLED_TTL_MS = 3600000
@@ -37,19 +38,27 @@ local LIFE_SLACK_MS = 300000
 local HUGE = 1e15
 
 local FIRST_GROUP, GROUP_WORDS, ITEM_WORDS = 11, 9, 7
+local FIRST_KEY_FP = ARGV[FIRST_GROUP + 3] or ''   -- nearly always that of all
 
 local function lease_key(name)
   return PREFIX .. ':lease:' .. name
 end
 
--- What is read before the first write; what follows goes by it. TYPE is asked only of the keys that are not read here.
-local holds, limiter, row, last_ok, settled_before
+-- What is read before the first write; what follows goes by it. Of the keys that are only written their length is read: it
+-- fails where their type is foreign, and takes half as long as to ask for that.
+local holds, limiter, learned, row, last_ok, worked, settled_before
 
 local function read_first()
   settled_before = tonumber(call('GET', SETTLED) or '') or 0
   holds = load_holds(HOLDS)
-  pace_learned()
-  limiter, row, last_ok = load_pace(LIMITER, 'row', 'lastOkMs')
+  limiter, learned, row, last_ok, worked = load_line(LIMITER, 'learned', 'row', 'lastOkMs', 'worked:' .. FIRST_KEY_FP)
+  limiter.learned = learned or ''
+  call('ZCARD', LEASES)
+  call('HLEN', INFLIGHT)
+  call('ZCARD', DELAYED)
+  call('XLEN', EVENTS)
+  call('XLEN', DEAD)
+  call('HLEN', STATS)
 end
 
 local ALL_LEASES, ALL_SESSIONS = lease_key('*'), session_key('*')
@@ -58,29 +67,35 @@ local function why_unread()
   return lacks('GET', SETTLED)
     or lacks('HGETALL', HOLDS)
     or lacks('HMGET', LIMITER, 'field')
+    or lacks('ZCARD', LEASES) or lacks('HLEN', INFLIGHT) or lacks('ZCARD', DELAYED)
+    or lacks('XLEN', EVENTS) or lacks('XLEN', DEAD) or lacks('HLEN', STATS)
     or wrong_type(SETTLED, 'string') or wrong_type(HOLDS, 'hash') or wrong_type(LIMITER, 'hash')
+    or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(DELAYED, 'zset')
+    or wrong_type(EVENTS, 'stream') or wrong_type(DEAD, 'stream') or wrong_type(STATS, 'hash')
 end
 
-local refused = lacks('ZREM', LEASES, 'member')
-  or lacks('HMGET', INFLIGHT, 'field') or lacks('HDEL', INFLIGHT, 'field')
-  or lacks('ZADD', DELAYED, '1', 'member')
-  or lacks('HEXISTS', LIMITER, 'field') or lacks('HINCRBY', LIMITER, 'field', '1')
-  or lacks('HSETNX', LIMITER, 'field', 'value') or lacks('HSET', LIMITER, 'field', 'value')
-  or lacks('HDEL', LIMITER, 'field')
-  or lacks('HSET', HOLDS, 'field', 'value') or lacks('HDEL', HOLDS, 'field')
-  or lacks('XADD', EVENTS, '*', 'field', 'value')
-  or lacks('XADD', DEAD, '*', 'field', 'value')
-  or lacks('HINCRBY', STATS, 'field', '1') or lacks('HSET', STATS, 'field', 'value')
-  or lacks('SET', SETTLED, 'value')
-  or lacks('HMGET', ALL_LEASES, 'field') or lacks('HEXISTS', ALL_LEASES, 'field') or lacks('EXISTS', ALL_LEASES)
-  or lacks('HDEL', ALL_LEASES, 'field')
-  or lacks('HGET', ALL_SESSIONS, 'field') or lacks('HMGET', ALL_SESSIONS, 'field')
-  or lacks('DEL', ALL_SESSIONS)
-  or lacks('HSET', ALL_SESSIONS, 'field', 'value') or lacks('PEXPIRE', ALL_SESSIONS, '1')
-  or lacks('PEXPIREAT', ALL_SESSIONS, '1')
-  or refusal_of(read_first, why_unread)
-  or wrong_type(LEASES, 'zset') or wrong_type(INFLIGHT, 'hash') or wrong_type(DELAYED, 'zset')
-  or wrong_type(EVENTS, 'stream') or wrong_type(DEAD, 'stream') or wrong_type(STATS, 'hash')
+-- Each command that may follow, with its key.
+local function has_rights(may)
+  return may('ZREM', LEASES, 'member')
+    and may('HMGET', INFLIGHT, 'field') and may('HDEL', INFLIGHT, 'field')
+    and may('ZADD', DELAYED, '1', 'member')
+    and may('HEXISTS', LIMITER, 'field') and may('HINCRBY', LIMITER, 'field', '1')
+    and may('HSETNX', LIMITER, 'field', 'value') and may('HSET', LIMITER, 'field', 'value')
+    and may('HDEL', LIMITER, 'field')
+    and may('HSET', HOLDS, 'field', 'value') and may('HDEL', HOLDS, 'field')
+    and may('XADD', EVENTS, '*', 'field', 'value')
+    and may('XADD', DEAD, '*', 'field', 'value')
+    and may('HINCRBY', STATS, 'field', '1') and may('HSET', STATS, 'field', 'value')
+    and may('SET', SETTLED, 'value')
+    and may('HMGET', ALL_LEASES, 'field') and may('HEXISTS', ALL_LEASES, 'field') and may('EXISTS', ALL_LEASES)
+    and may('HDEL', ALL_LEASES, 'field')
+    and may('HGET', ALL_SESSIONS, 'field') and may('HMGET', ALL_SESSIONS, 'field')
+    and may('DEL', ALL_SESSIONS)
+    and may('HSET', ALL_SESSIONS, 'field', 'value') and may('PEXPIRE', ALL_SESSIONS, '1')
+    and may('PEXPIREAT', ALL_SESSIONS, '1')
+end
+
+local refused = missing_right(has_rights) or refusal_of(read_first, why_unread)
 if refused then
   return refused
 end
@@ -100,24 +115,31 @@ local function find_groups()
 end
 
 local group_places = find_groups()
-if not group_places then
+if not (group_places and number and events_keep_ms) then
   return redis.error_reply('ERR authlink settle of ' .. #ARGV .. ' words: its items are not whole')
 end
 
 if not limiter.per_sec then
+  pace_learned()
   pace.start(limiter, now_us, settings.perSec, settings.burst, settings.maxPerSec)
 end
 if settled_before >= number then
-  return { now_ms, 'again', {}, holds_reply(holds), rate_reply(limiter) }
+  return { now_ms, 'again', {}, holds_reply(holds) }
 end
 
 -- What the holds go by beside their own fields: failures in a row and the first successes of keys.
-local memory = { worked = {}, jobs = {} }
+local memory = { worked = {}, jobs = {}, failures = 0 }
+local NO_ROW = '0 '   -- as it nearly always is
 do
-  local failures, jobs = match(row or '', '^(%d+) (.*)$')
-  memory.failures = tonumber(failures or '0')
-  for key in string.gmatch(jobs or '', '[^,]+') do
-    memory.jobs[#memory.jobs + 1] = key
+  if row ~= NO_ROW then
+    local failures, jobs = match(row or '', '^(%d+) (.*)$')
+    memory.failures = tonumber(failures or '0')
+    for key in string.gmatch(jobs or '', '[^,]+') do
+      memory.jobs[#memory.jobs + 1] = key
+    end
+  end
+  if worked then
+    memory.worked[FIRST_KEY_FP] = true
   end
   memory.last_ok_ms = tonumber(last_ok or '0') or 0
   if memory.last_ok_ms > now_ms then
@@ -189,7 +211,7 @@ local function settle_created(job_key, attempts_before, group, at, expires_ms)
   created = created + 1
   local expires_at, attempts = shared_digits[expires_ms], shared_digits[attempts_before + 1]
   write_ready(group, at, expires_at, attempts)
-  write_event(EVENTS, settings.eventsKeepMs, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at],
+  write_event(EVENTS, events_keep_ms, 'type', 'ready', 'jobKey', job_key, 'endUserId', ARGV[at],
     'ref', group.ref, 'sessionId', ARGV[at + 3], 'expiresAtMs', expires_at, 'attempts', attempts)
 end
 
@@ -237,7 +259,7 @@ end
 
 read_records()
 local fenced, settled_of = {}, {}      -- users; lease -> users whose jobs this call has settled
-local learned, learned_count = {}, 0   -- answers, as pace_answers.lua takes them
+local answers, answer_count = {}, 0    -- as pace_answers.lua takes them
 
 local feed_holds   -- of settle_holds.lua
 
@@ -263,8 +285,8 @@ local function tell_holds_of_link(group, at, job_key)
 end
 
 local function tell_pace(answer)
-  learned_count = learned_count + 1
-  learned[learned_count] = answer
+  answer_count = answer_count + 1
+  answers[answer_count] = answer
 end
 
 -- Whatever is no link, or one that waited so long for this settle that it is over: that is asked for again.
@@ -351,14 +373,14 @@ for lease, users in pairs(settled_of) do
 end
 
 pace.advance(limiter, now_us)
-pace.learn(limiter, now_us, learned)
-store_pace(LIMITER, limiter, 'row', digits(memory.failures) .. ' ' .. table.concat(memory.jobs, ','),
-  'lastOkMs', digits(memory.last_ok_ms))
+pace.learn(limiter, now_us, answers)
+row = memory.failures > 0 and digits(memory.failures) .. ' ' .. table.concat(memory.jobs, ',') or NO_ROW
+store_pace(LIMITER, limiter, 'row', row, 'lastOkMs', shared_digits[memory.last_ok_ms])
 if created > 0 then
   count('attempts', created)
   count('ready', created)
-  redis.call('HSET', STATS, 'lastReadyMs', digits(now_ms))
+  redis.call('HSET', STATS, 'lastReadyMs', shared_digits[now_ms])
 end
 write_counters(STATS)
 redis.call('SET', SETTLED, ARGV[2], 'PX', SETTLED_TTL_MS)
-return { now_ms, 'done', fenced, holds_reply(holds), rate_reply(limiter) }
+return { now_ms, 'done', fenced, holds_reply(holds) }

@@ -214,7 +214,9 @@ class Readiness(unittest.TestCase):
 
     def test_a_right_that_is_missing_is_said_once_and_costs_the_numbers_of_the_fleet_only(self):
         with Watched() as world:
-            world.r("ACL", "SETUSER", "narrow", "on", "nopass", "~*", "+@all", "-xlen")
+            # HGETALL of :stats is what only the survey needs.
+            world.r("ACL", "SETUSER", "narrow", "on", "nopass", "~*", "+@all", "-hgetall",
+                    "(+hgetall ~authlink:holds ~authlink:lease:*)")
             daemon = world.daemon(settings={"redis": {"url": f"redis://narrow@127.0.0.1:{world.redis.port}/0", "password_file": ""}})
             wait_for(lambda: "what=survey" in daemon.log_text(), "the refusal")
             world.push("end_usr_1")
@@ -222,9 +224,9 @@ class Readiness(unittest.TestCase):
             before = redis_now_ms(world)
             wait_for(lambda: redis_now_ms(world) - before > 2000, "ten more readings")
             self.assertEqual(daemon.log_text().count("what=survey"), 1)
-            self.assertIn("+xlen", daemon.log_text())
+            self.assertIn("+hgetall ~authlink:stats", daemon.log_text())
             self.assertNotIn("authlinkd_fleet_queue_length", world.metrics())
-            world.r("ACL", "SETUSER", "narrow", "+xlen")
+            world.r("ACL", "SETUSER", "narrow", "+hgetall")
             world.wait_metrics(fleet_queue_length=0)
 
 
@@ -409,7 +411,8 @@ class Listening(unittest.TestCase):
             self.assertNotIn("metrics.", daemon.log_text())
             before = redis_now_ms(world)
             wait_for(lambda: redis_now_ms(world) - before > 1000, "time for five readings")
-            self.assertNotIn("cmdstat_xlen", world.r("INFO", "commandstats").decode())
+            self.assertIn("step=claim", daemon.log_text())
+            self.assertNotIn("step=survey", daemon.log_text())
 
     def test_an_address_beyond_this_host_is_an_error_of_the_configuration(self):
         with World(fake=False) as world:

@@ -348,9 +348,9 @@ static size_t write_now(const struct link_socket *socket, const char *bytes, siz
 {
     bool is_ready = socket->is_agreed && !socket->address.tls.is_on &&
                     evbuffer_get_length(bufferevent_get_output(socket->stream)) == 0;
-    ssize_t written = is_ready ? send(bufferevent_getfd(socket->stream), bytes, len,
-                                      MSG_DONTWAIT | MSG_NOSIGNAL)
-                               : 0;
+    ssize_t written =
+        is_ready ? send(bufferevent_getfd(socket->stream), bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                 : 0;
 
     return written > 0 ? (size_t)written : 0;
 }
@@ -361,11 +361,11 @@ enum result link_socket_write(struct link_socket *socket, const char *bytes, siz
         return RESULT_DISCONNECTED;
 
     size_t written = write_now(socket, bytes, len);
-    if (written == len)
+    if (written == len || bufferevent_write(socket->stream, bytes + written, len - written) == 0)
         return RESULT_OK;
-    return bufferevent_write(socket->stream, bytes + written, len - written) == 0
-               ? RESULT_OK
-               : RESULT_NO_MEMORY;
+    if (written > 0) /* the next command must not be taken for the rest of this one */
+        shutdown(bufferevent_getfd(socket->stream), SHUT_RDWR);
+    return RESULT_NO_MEMORY;
 }
 
 static void wipe(const void *bytes, size_t len, void *command)

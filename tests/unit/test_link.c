@@ -155,22 +155,31 @@ START_TEST(nothing_is_sent_without_a_connection)
 }
 END_TEST
 
+#define LONG_LEN (32 << 20) /* more than sockets hold */
+
+static const char short_ping[] = "*1\r\n$4\r\nPING\r\n";
+
+static enum result send_long_ping(void)
+{
+    char *bytes = malloc(LONG_LEN + 64);
+
+    ck_assert_ptr_nonnull(bytes);
+    size_t len = (size_t)sprintf(bytes, "*2\r\n$4\r\nPING\r\n$%d\r\n", LONG_LEN);
+    memset(bytes + len, 'x', LONG_LEN);
+    memcpy(bytes + len + LONG_LEN, "\r\n", 2);
+    enum result result = link_send(peer.link, bytes, len + LONG_LEN + 2, 0, peer_pong, "long");
+    free(bytes);
+    return result;
+}
+
 /* What the kernel does not take at once is written later; what comes after it waits, also when the
  * kernel has room again. */
 START_TEST(long_command_stays_whole_and_before_the_next)
 {
-    enum { LONG_LEN = 32 << 20, NEXT = 100 }; /* more than sockets hold */
-    static const char short_ping[] = "*1\r\n$4\r\nPING\r\n";
-    char *long_ping = malloc(LONG_LEN + 64);
+    enum { NEXT = 100 };
 
-    ck_assert_ptr_nonnull(long_ping);
-    size_t len = (size_t)sprintf(long_ping, "*2\r\n$4\r\nPING\r\n$%d\r\n", LONG_LEN);
-    memset(long_ping + len, 'x', LONG_LEN);
-    memcpy(long_ping + len + LONG_LEN, "\r\n", 2);
     peer_start(60000);
-    ck_assert_int_eq(link_send(peer.link, long_ping, len + LONG_LEN + 2, 0, peer_pong, "long"),
-                     RESULT_OK);
-    free(long_ping);
+    ck_assert_int_eq(send_long_ping(), RESULT_OK);
     for (int i = 0; i < NEXT; i++) {
         ck_assert_int_eq(fake_redis_commands(peer.fake), 1); /* CLIENT SETNAME */
         ck_assert_int_eq(link_send(peer.link, short_ping, strlen(short_ping), 0, peer_pong, "s"),
@@ -180,6 +189,30 @@ START_TEST(long_command_stays_whole_and_before_the_next)
     peer_wait_for_answers(1 + NEXT);
     ck_assert_int_eq(peer.replies, 1 + NEXT);
     ck_assert_int_eq(fake_redis_commands(peer.fake), 2 + NEXT);
+}
+END_TEST
+
+static bool is_memory_short;
+
+static void *perhaps_malloc(size_t size)
+{
+    return is_memory_short ? NULL : malloc(size);
+}
+
+/* Redis has the beginning of a command whose rest found no memory: nothing may follow on that
+ * connection. */
+START_TEST(command_that_is_cut_ends_the_connection)
+{
+    peer_start(60000);
+    is_memory_short = true;
+    ck_assert_int_eq(send_long_ping(), RESULT_NO_MEMORY);
+    is_memory_short = false;
+    run_until(peer.base, &peer.is_down);
+    run_until(peer.base, &peer.is_up);
+    ck_assert_int_eq(link_send(peer.link, short_ping, strlen(short_ping), 0, peer_pong, "next"),
+                     RESULT_OK);
+    peer_wait_for_answers(1);
+    ck_assert_str_eq(peer.order, "next=PONG ");
 }
 END_TEST
 
@@ -200,6 +233,7 @@ int main(void)
     Suite *suite = suite_create("link");
     TCase *tcase = tcase_create("link");
 
+    event_set_mem_functions(perhaps_malloc, realloc, free);
     tcase_add_checked_fixture(tcase, peer_begin, peer_end);
     tcase_add_test(tcase, commands_are_answered_in_their_order);
     tcase_add_loop_test(tcase, stream_that_cannot_be_followed_is_closed, 0,
@@ -210,6 +244,7 @@ int main(void)
     tcase_add_test(tcase, connection_may_be_dropped_from_a_reply);
     tcase_add_test(tcase, nothing_is_sent_without_a_connection);
     tcase_add_test(tcase, long_command_stays_whole_and_before_the_next);
+    tcase_add_test(tcase, command_that_is_cut_ends_the_connection);
     tcase_add_test(tcase, freed_link_calls_nobody);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);

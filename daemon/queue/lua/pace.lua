@@ -26,8 +26,7 @@ State    next_us        the next free slot
          shut_us        when a window opens that headers of accepted answers called used up (pace_headers.lua)
          claims, lied_us   such claims in a row that nothing contradicted; until when they are not believed
          strikes, least trials of this base with too many 429s, less the clean ones; the smallest share in them
-         learned        the text of all from hi to least but from_us, dry_us, dark_us, since_us and the settings, while they
-                        are not read out of it
+         learned        the text of what pace_learned.lua names, while that is not read out of it
 ]]
 local pace
 

@@ -1,15 +1,11 @@
 -- limiter.lua - the pace in its hash, :limiter.
 local stored_line   -- as it stands there
 
--- The texts of the line of slots, and of other fields. The names are those of pace.FIELDS, written out, for a list of them
--- would have to be made first.
-local function read_texts(key, ...)
-  return call('HMGET', key, 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst', 'maxPerSec', ...)
-end
-
--- The line of slots, and the texts of other fields. Who hands out slots needs nothing of what was learned.
+-- The line of slots, and the texts of other fields. The names are those of pace.FIELDS, written out, for a list of them would
+-- have to be made first.
 local function load_line(key, ...)
-  local texts = read_texts(key, ...)
+  local texts = call('HMGET', key, 'nextUs', 'pace', 'base', 'fromUs', 'dryUs', 'darkUs', 'sinceUs', 'perSec', 'burst',
+    'maxPerSec', ...)
   local state = pace.load_line(texts)
   stored_line = pace.line_of(state)
   if pace.is_lost(state) then

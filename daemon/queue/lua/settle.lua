@@ -10,9 +10,9 @@ KEYS  1 leases    zset, lease -> deadline ms     6 events   stream
       3 delayed   zset, record -> due, Unix ms   8 stats    hash
       4 limiter   hash                           9 settled  string, number of this process's last settle
       5 holds     hash, cause -> what is known
-ARGV  1 prefix  2 number  3 settings (JSON)  4 eventsKeepMs of them  5..10 empty: SLOWLOG shows the first 31 words of a
-      command, and items have links, which are credentials. Then groups of items that have much in common. A group has nine
-      words of its own,
+ARGV  1 prefix  2 number  3 settings (JSON)  4 eventsKeepMs of them, for each link wants it and to decode them takes long
+      5..10 empty: SLOWLOG shows the first 31 words of a command, and items have links, which are credentials. Then groups
+      of items that have much in common. A group has nine words of its own,
         count of its items, lease, `<kind> <signal> <accepted>`, keyFp, linkExpiryMins, redirectUrl, ref, resetMs, and
         of links (kind created): lifeMs; of anything else: retryAfterMs
       and each of its items seven,

@@ -368,6 +368,16 @@ static int run(struct app *app)
     return code;
 }
 
+static int check(const struct app *app)
+{
+    printf("%s: ok\n", app->config_path);
+    if (app->settings.secret_key == NULL)
+        printf("no secret key is seen from here: the daemon needs one in a file that "
+               "conductor.secret_key_file names, a systemd credential of its unit, or "
+               "CONDUCTOR_SECRET_KEY\n");
+    return APP_EXIT_OK;
+}
+
 static int dump(const struct settings *settings)
 {
     struct buffer text;
@@ -383,8 +393,7 @@ static int act(struct app *app, enum options_action action)
 {
     switch (action) {
     case ACTION_CHECK_CONFIG:
-        printf("%s: ok\n", app->config_path);
-        return APP_EXIT_OK;
+        return check(app);
     case ACTION_DUMP_CONFIG:
         return dump(&app->settings);
     case ACTION_RUN:
@@ -404,7 +413,9 @@ static int act_on_config(const struct options *options)
     struct buffer messages;
 
     buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
-    enum result result = config_load(options->config_path, &app.settings, &messages);
+    enum result result = options->action == ACTION_RUN
+                             ? config_load(options->config_path, &app.settings, &messages)
+                             : config_load_to_look(options->config_path, &app.settings, &messages);
     fwrite(buffer_text(&messages), 1, messages.len, stderr);
     buffer_done(&messages);
     if (result != RESULT_OK)

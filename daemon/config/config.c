@@ -19,11 +19,18 @@ static const char *secret_key_fault(const char *key)
     return NULL;
 }
 
-static enum result load_secret_key(struct settings *settings, struct buffer *messages)
+enum key_wish { KEY_UNWANTED, KEY_IF_THERE, KEY_REQUIRED };
+
+static enum result load_secret_key(struct settings *settings, enum key_wish wish,
+                                   struct buffer *messages)
 {
     struct secret_places places = places_of_secret_key(settings);
-    enum result result = secret_load(&places, &settings->secret_key, messages);
+    enum result result = wish == KEY_UNWANTED
+                             ? RESULT_NOT_FOUND
+                             : secret_load(&places, &settings->secret_key, messages);
 
+    if (result == RESULT_NOT_FOUND && wish != KEY_REQUIRED)
+        return RESULT_OK;
     if (result == RESULT_NOT_FOUND) {
         buffer_append_format(
             messages,
@@ -65,7 +72,7 @@ static enum result read_file(const char *path, struct settings *settings, struct
     return result;
 }
 
-static enum result load(const char *path, bool wants_key, struct settings *ret_settings,
+static enum result load(const char *path, enum key_wish wish, struct settings *ret_settings,
                         struct buffer *messages)
 {
     struct settings settings;
@@ -74,7 +81,7 @@ static enum result load(const char *path, bool wants_key, struct settings *ret_s
     spec_set_defaults(&settings);
     enum result result = read_file(path, &settings, messages);
     if (result == RESULT_OK) {
-        enum result key = wants_key ? load_secret_key(&settings, messages) : RESULT_OK;
+        enum result key = load_secret_key(&settings, wish, messages);
         enum result password = load_redis_password(&settings, messages);
         result = key != RESULT_OK ? key : password;
     }
@@ -88,13 +95,19 @@ static enum result load(const char *path, bool wants_key, struct settings *ret_s
 enum result config_load(const char *path, struct settings *ret_settings,
                         struct buffer *reterr_messages)
 {
-    return load(path, true, ret_settings, reterr_messages);
+    return load(path, KEY_REQUIRED, ret_settings, reterr_messages);
+}
+
+enum result config_load_to_look(const char *path, struct settings *ret_settings,
+                                struct buffer *reterr_messages)
+{
+    return load(path, KEY_IF_THERE, ret_settings, reterr_messages);
 }
 
 enum result config_load_for_ctl(const char *path, struct settings *ret_settings,
                                 struct buffer *reterr_messages)
 {
-    return load(path, false, ret_settings, reterr_messages);
+    return load(path, KEY_UNWANTED, ret_settings, reterr_messages);
 }
 
 enum result config_for_redis(const char *redis_url, struct settings *ret_settings,

@@ -90,7 +90,7 @@ struct settings {
     } metrics;
     char instance[CONFIG_INSTANCE_MAX_LEN + 1]; /* never "": the host's name */
 
-    struct secret *secret_key;     /* NULL: not looked for (config_load_for_ctl) */
+    struct secret *secret_key;     /* NULL: not looked for, or not found, where that may be */
     struct secret *redis_password; /* NULL: none */
 };
 
@@ -103,6 +103,10 @@ struct settings {
  */
 MUST_CHECK enum result config_load(const char *path, struct settings *ret_settings,
                                    struct buffer *reterr_messages);
+
+/* The same, but that no secret key is found is no fault: a credential is seen by its unit only. */
+MUST_CHECK enum result config_load_to_look(const char *path, struct settings *ret_settings,
+                                           struct buffer *reterr_messages);
 
 /* The same without the API's secret key, which authlinkctl has no need of. */
 MUST_CHECK enum result config_load_for_ctl(const char *path, struct settings *ret_settings,

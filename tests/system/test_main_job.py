@@ -160,6 +160,21 @@ class CommandLine(unittest.TestCase):
                 self.assertEqual(run.returncode, 78, run.stderr)
                 self.assertIn(f"{path}:3: rate.per_sec", run.stderr)
 
+    def test_a_key_that_only_the_unit_sees_is_no_fault_of_the_file(self):
+        with World(fake=False) as world:
+            path = os.path.join(world.folder, "keyless.conf")
+            with open(path, "w", encoding="ascii") as file:
+                file.write('conductor = { publishable_key = "pk_conductor_fake"; };\n')
+            env = {name: value for name, value in os.environ.items() if name != "CONDUCTOR_SECRET_KEY"}
+            check, dump, run = (self.run_daemon(*words, "--config", path, env=env)
+                                for words in (("--check-config",), ("--dump-config",), ()))
+            self.assertEqual(check.returncode, 0, check.stderr)
+            self.assertIn("no secret key is seen from here", check.stdout)
+            self.assertEqual(dump.returncode, 0, dump.stderr)
+            self.assertIn("// secret key: unset", dump.stdout)
+            self.assertEqual(run.returncode, 78, run.stderr)
+            self.assertIn("no secret key is there", run.stderr)
+
     def test_swapped_keys_are_refused(self):
         with World(fake=False) as world:
             path = os.path.join(world.folder, "swapped.conf")

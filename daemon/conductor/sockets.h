@@ -4,7 +4,7 @@
  * libcurl says for each request anew which socket it waits for, and that it waits no more. To
  * follow it to the letter takes two system calls a request. So a connection that libcurl opened
  * through here stays watched while it is idle, and is told of no more until libcurl wants it
- * again; if something comes meanwhile (the peer closes it, mostly), it is watched no longer.
+ * again; if something comes meanwhile (its end, mostly), it is shut down and watched no longer.
  *
  * Sources  CURLMOPT_SOCKETFUNCTION(3), CURLOPT_OPENSOCKETFUNCTION(3),
  *          CURLOPT_CLOSESOCKETFUNCTION(3).

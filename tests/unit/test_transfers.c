@@ -10,6 +10,7 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,8 +308,8 @@ START_TEST(free_drops_what_runs_without_a_call)
 }
 END_TEST
 
-static bool answer_and_close(struct http_connection *connection,
-                             const struct http_request *request, void *user)
+static bool answer_and_close(struct http_connection *connection, const struct http_request *request,
+                             void *user)
 {
     answer_ok(connection, request, user);
     return false;
@@ -328,6 +329,43 @@ START_TEST(idle_connection_that_its_peer_closes_is_watched_no_longer)
         ck_assert_int_eq(event_base_loop(client.base, EVLOOP_NONBLOCK), 1);
     }
     ck_assert_int_eq(http_server_requests(server), 3);
+    client_done(&client);
+    http_server_stop(server);
+}
+END_TEST
+
+#define UNASKED "HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nstray"
+
+/* Answers; on the first connection more than once, when the client is told to be idle. */
+static bool answer_unasked(struct http_connection *connection, const struct http_request *request,
+                           void *user)
+{
+    atomic_bool *is_idle = user;
+
+    answer_ok(connection, request, NULL);
+    if (connection->number > 1)
+        return true;
+    while (!atomic_load(is_idle))
+        usleep(1000);
+    for (int i = 0; i < 1000; i++)
+        http_write(connection, UNASKED, strlen(UNASKED));
+    return true;
+}
+
+START_TEST(answer_that_nobody_asked_for_is_not_that_of_the_next_request)
+{
+    atomic_bool is_idle = false;
+    struct http_server *server = http_server_start(answer_unasked, &is_idle, NULL);
+    struct client client;
+
+    plain_client(&client, server, LONG_MS);
+    ck_assert_int_eq(client_do(&client, "{}")->http_status, 200);
+    atomic_store(&is_idle, true);
+    while (event_base_loop(client.base, EVLOOP_ONCE) == 0) /* until nothing is watched any more */
+        continue;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(client_do(&client, "{}")->http_status, 200);
+    ck_assert_int_eq(http_server_requests(server), 4);
     client_done(&client);
     http_server_stop(server);
 }
@@ -380,6 +418,7 @@ int main(void)
     tcase_add_test(tcase, full_pool_takes_no_more_until_one_ends);
     tcase_add_test(tcase, free_drops_what_runs_without_a_call);
     tcase_add_test(tcase, idle_connection_that_its_peer_closes_is_watched_no_longer);
+    tcase_add_test(tcase, answer_that_nobody_asked_for_is_not_that_of_the_next_request);
     tcase_add_test(tcase, many_requests_share_few_connections);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);

@@ -58,6 +58,17 @@ static enum meaning meaning_of_status(const struct answer *answer)
     return MEANS_DOWN;
 }
 
+/*
+ * True if a refusal of a job is one of the key or the account, whatever its status: by its type, or
+ * for it names the publishable key, which every job carries. Source: conductor-api.md 3.2, 3.5.
+ */
+static bool is_of_account(const struct answer *answer)
+{
+    return strcmp(answer->error_type, "AUTHENTICATION_ERROR") == 0 ||
+           strcmp(answer->error_type, "PERMISSION_ERROR") == 0 ||
+           (answer->http_status == 400 && answer->names_publishable_key);
+}
+
 static enum meaning meaning_of(const struct answer *answer)
 {
     switch (answer->state) {
@@ -73,8 +84,7 @@ static enum meaning meaning_of(const struct answer *answer)
                                                                                    : MEANS_DOWN;
 
     enum meaning meaning = meaning_of_status(answer);
-    /* Every job carries the same publishable key: a refusal that names it is no job's fault. */
-    if (meaning == MEANS_REFUSED && answer->http_status == 400 && answer->names_publishable_key)
+    if ((meaning == MEANS_REFUSED || meaning == MEANS_MISSING) && is_of_account(answer))
         return MEANS_ACCOUNT;
     /* A connection that is not set up waits for a person; trying again does not help. */
     if (meaning == MEANS_CONFLICT && text_starts_with(answer->error_code, "INTEGRATION_CONNECTION_"))

@@ -193,11 +193,8 @@ static void append_plain(struct buffer *line, enum log_level level, const char *
 }
 
 /* A log that cannot be written has nowhere to complain: what does not go out is dropped. */
-static void write_line(const struct buffer *line)
+static void write_bytes(const char *rest, size_t len)
 {
-    const char *rest = buffer_text(line);
-    size_t len = line->len;
-
     while (len > 0) {
         ssize_t written = write(STDERR_FILENO, rest, len);
         if (written < 0 && errno == EINTR)
@@ -209,6 +206,8 @@ static void write_line(const struct buffer *line)
     }
 }
 
+static const char NO_MEMORY[] = "out of memory: a line of the log is missing\n";
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     int saved_errno = errno;
@@ -219,9 +218,11 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         append_json(&line, level, event, fields);
     else
         append_plain(&line, level, event, fields);
-    if (line.failed) /* too long: what is there is still one whole line */
+    if (line.len == 0)
+        write_bytes(NO_MEMORY, sizeof NO_MEMORY - 1);
+    else if (line.failed) /* too long: what is there is still one whole line */
         line.data[line.len - 1] = '\n';
-    write_line(&line);
+    write_bytes(buffer_text(&line), line.len);
     buffer_done(&line);
     errno = saved_errno;
 }

@@ -20,6 +20,16 @@
 static int read_end;
 static char output[131072];
 
+/* realloc() of the program under test, which tests/CMakeLists.txt links to this. */
+static bool is_memory_out;
+void *__real_realloc(void *memory, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+    return is_memory_out ? NULL : __real_realloc(memory, bytes);
+}
+
 /* What is logged goes into a pipe from now on. */
 static void set_up(void)
 {
@@ -222,6 +232,18 @@ START_TEST(errno_survives)
 }
 END_TEST
 
+START_TEST(line_without_memory_is_said_to_be_missing)
+{
+    for (int is_json = 0; is_json < 2; is_json++) {
+        log_configure(LOG_LEVEL_INFO, is_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+        is_memory_out = true;
+        log_error("settle.unwritten", log_int("items", 1));
+        is_memory_out = false;
+        ck_assert_str_eq(logged(), "out of memory: a line of the log is missing\n");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -240,6 +262,7 @@ int main(void)
     tcase_add_test(tcase, json_stays_valid_with_a_dozen_of_the_longest_worst_values);
     tcase_add_test(tcase, random_values_leave_one_line);
     tcase_add_test(tcase, errno_survives);
+    tcase_add_test(tcase, line_without_memory_is_said_to_be_missing);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

@@ -37,11 +37,16 @@ static enum result read_all(int fd, const char *path, struct buffer *text, struc
 enum result source_read(const char *path, struct buffer *ret_text, struct buffer *reterr_messages)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe must not hold up a start, nor the loop at a reload; it is refused below.
+     */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     enum result result = RESULT_INVALID;
 
     if (fd < 0 || fstat(fd, &status) != 0) {
         buffer_append_format(reterr_messages, "%s: cannot be opened: %s\n", path, strerror(errno));
+    } else if (S_ISFIFO(status.st_mode)) {
+        buffer_append_format(reterr_messages,
+                             "%s: is a pipe, which can be read once: put it into a file\n", path);
     } else if ((status.st_mode & S_IWOTH) != 0 && S_ISREG(status.st_mode)) {
         /* Whoever can write here can send the secret key to a host of his own. */
         buffer_append_format(reterr_messages,

@@ -194,6 +194,13 @@ START_TEST(what_cannot_be_read_is_said)
                      "/nonexistent/a.conf: cannot be opened: No such file or directory\n");
     ck_assert_int_eq(config_load(config_folder, &settings, &config_messages), RESULT_INVALID);
     ck_assert_ptr_nonnull(strstr(buffer_text(&config_messages), "cannot be read: Is a directory"));
+
+    char pipe_path[512];
+    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", config_folder);
+    ck_assert_int_eq(mkfifo(pipe_path, 0600), 0);
+    ck_assert_int_eq(config_load(pipe_path, &settings, &config_messages), RESULT_INVALID);
+    ck_assert_int_eq(unlink(pipe_path), 0);
+    ck_assert_ptr_nonnull(strstr(buffer_text(&config_messages), "/pipe: is a pipe"));
 }
 END_TEST
 
@@ -219,7 +226,7 @@ START_TEST(a_nul_byte_is_named_with_its_line)
 }
 END_TEST
 
-START_TEST(a_file_over_1_mib_is_refused)
+START_TEST(a_file_over_64_kib_is_refused)
 {
     struct settings settings = {.secret_key = NULL};
     size_t len = CONFIG_FILE_MAX_BYTES + 1;
@@ -230,7 +237,7 @@ START_TEST(a_file_over_1_mib_is_refused)
     memcpy(text, MINIMAL, strlen(MINIMAL));
     config_write_bytes(text, len);
     ck_assert_int_eq(config_load(config_path, &settings, &config_messages), RESULT_INVALID);
-    ck_assert_ptr_nonnull(strstr(buffer_text(&config_messages), "is over 1048576 bytes"));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&config_messages), "is over 65536 bytes"));
     config_write_bytes(text, len - 1);
     ck_assert_int_eq(config_load(config_path, &settings, &config_messages), RESULT_OK);
     config_free(&settings);
@@ -374,7 +381,7 @@ int main(void)
     tcase_add_test(tcase, what_cannot_be_read_is_said);
     tcase_add_test(tcase, a_file_that_everybody_may_write_to_is_refused);
     tcase_add_test(tcase, a_nul_byte_is_named_with_its_line);
-    tcase_add_test(tcase, a_file_over_1_mib_is_refused);
+    tcase_add_test(tcase, a_file_over_64_kib_is_refused);
     tcase_add_loop_test(tcase, a_reload_names_what_needs_a_restart, 0, ROWS(reloads));
     tcase_add_test(tcase, what_needs_a_restart_stays_as_it_runs_and_is_named_at_every_reload);
     tcase_add_test(tcase, the_modules_get_what_the_file_says);

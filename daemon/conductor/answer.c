@@ -21,6 +21,9 @@ __attribute__((format(printf, 2, 3))) static void say(struct answer *answer, con
     va_end(args);
 }
 
+/* Of a message that is looked through; one of the API has a sentence or two. */
+#define MESSAGE_MAX_BYTES 4096
+
 /* Letters, digits and joints, as types and codes of errors are made of. */
 static bool is_word(const char *text)
 {
@@ -33,8 +36,18 @@ static void read_word(const cJSON *object, const char *name, char *target, size_
 {
     const char *text = "";
 
-    if (strict_json_string(object, name, &text) == RESULT_OK && is_word(text))
+    if (strict_json_string(object, name, &text) == RESULT_OK && is_word(text) &&
+        !redact_finds_in_word(text, strlen(text)))
         text_copy(target, size, text, strlen(text));
+}
+
+/* In a link it may be a job's own word: that holds no fleet up. */
+static bool names_publishable_key(const char *message)
+{
+    char without_links[MESSAGE_MAX_BYTES];
+
+    redact_text(message, strlen(message), without_links, sizeof without_links);
+    return strstr(without_links, "publishableKey") != NULL;
 }
 
 /*
@@ -60,7 +73,7 @@ static bool read_envelope(const cJSON *root, struct answer *answer)
         return true;
     }
     redact_text(message, strlen(message), answer->detail, sizeof answer->detail);
-    answer->names_publishable_key = strstr(message, "publishableKey") != NULL;
+    answer->names_publishable_key = names_publishable_key(message);
     return true;
 }
 
@@ -111,8 +124,10 @@ void answer_parse(const struct answer_raw *raw, const struct answer_expected *ex
         .retry_after_ms = headers_retry_after_ms(headers, raw->wall_unix_ms),
         .quota_reset_ms = headers_quota_reset_ms(headers, raw->http_status, raw->wall_unix_ms),
     };
-    text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
-              strlen(headers->request_id));
+    size_t request_id_len = strlen(headers->request_id);
+    if (!redact_finds_in_word(headers->request_id, request_id_len))
+        text_copy(answer->request_id, sizeof answer->request_id, headers->request_id,
+                  request_id_len);
 
     cJSON *root = strict_json_parse(raw->body, raw->body_len);
     if (root != NULL)

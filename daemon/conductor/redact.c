@@ -24,6 +24,8 @@ static const struct {
     {"eyJ", "[token]", false, false}, /* the start of every JSON web token */
 };
 
+#define CREDENTIAL_COUNT (sizeof credentials / sizeof credentials[0])
+
 static bool is_word_char(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -40,13 +42,22 @@ static bool is_link_char(char c)
     return (unsigned char)c > 0x20 && strchr("\"'<>`", c) == NULL;
 }
 
+static bool begins(const char *text, size_t len, size_t at, const char *start)
+{
+    if ((text[at] | 0x20) != (start[0] | 0x20)) /* most are told by that */
+        return false;
+
+    size_t start_len = strlen(start);
+    return len - at >= start_len &&
+           text_equals_ignoring_case(text + at, start_len, start, start_len);
+}
+
 /* Length of the credential that begins at `at`, 0: none does; *ret_shown stands for it. */
 static size_t credential_len(const char *text, size_t len, size_t at, const char **ret_shown)
 {
-    for (size_t i = 0; i < sizeof credentials / sizeof credentials[0]; i++) {
+    for (size_t i = 0; i < CREDENTIAL_COUNT; i++) {
         size_t start_len = strlen(credentials[i].start);
-        if (len - at < start_len ||
-            !text_equals_ignoring_case(text + at, start_len, credentials[i].start, start_len))
+        if (!begins(text, len, at, credentials[i].start))
             continue;
         if (!credentials[i].is_within_words && at > 0 && is_word_char(text[at - 1]))
             continue;
@@ -91,4 +102,13 @@ void redact_text(const char *text, size_t len, char *target, size_t size)
         at += taken > 0 ? taken : 1;
     }
     target[used] = '\0';
+}
+
+bool redact_finds_in_word(const char *word, size_t len)
+{
+    for (size_t i = 0; i < CREDENTIAL_COUNT; i++)
+        for (size_t at = 0; credentials[i].is_within_words && at < len; at++)
+            if (begins(word, len, at, credentials[i].start))
+                return true;
+    return false;
 }

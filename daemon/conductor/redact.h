@@ -4,6 +4,7 @@
 #ifndef AUTHLINKD_CONDUCTOR_REDACT_H
 #define AUTHLINKD_CONDUCTOR_REDACT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -12,5 +13,11 @@
  * cut with "..." where it does not fit. Masked keys go too: the ends they show are hints.
  */
 void redact_text(const char *text, size_t len, char *target, size_t size);
+
+/*
+ * True if a credential is anywhere in a word that is kept whole or not at all. What counts only
+ * at the start of a word is not looked for: a random ID may begin like that by chance.
+ */
+bool redact_finds_in_word(const char *word, size_t len);
 
 #endif

@@ -28,6 +28,8 @@ static const struct {
     {"https://user:secret@api.example/v1", NULL, "user"},
     {"https://api.example/v1?key=x", NULL, "path"},
     {"https://api.example/v1#x", NULL, "path"},
+    {"https://api.example/v1#", NULL, "path"},
+    {"https://api.example/v1?", NULL, "path"},
     {"ftp://api.example/v1", NULL, "https"},
     {"file:///etc/passwd", NULL, ""},
     {"api.example/v1", NULL, ""},

@@ -436,7 +436,7 @@ static int print_version(void)
     return APP_EXIT_OK;
 }
 
-int app_main(int argc, char **argv)
+static int do_what_is_asked(int argc, char **argv)
 {
     struct options options;
     const char *wrong_word = NULL;
@@ -458,4 +458,16 @@ int app_main(int argc, char **argv)
         break;
     }
     return act_on_config(&options);
+}
+
+int app_main(int argc, char **argv)
+{
+    signals_begin();
+    int code = do_what_is_asked(argc, argv);
+
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == APP_EXIT_OK) {
+        fprintf(stderr, "authlinkd: standard output cannot be written\n");
+        code = APP_EXIT_FAILURE;
+    }
+    return code;
 }

@@ -28,6 +28,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         signals->callbacks.on_stop_wanted(signals->user);
 }
 
+void signals_begin(void)
+{
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1};
+
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+}
+
 struct signals *signals_new(struct event_base *base, const struct signals_callbacks *callbacks,
                             void *user)
 {
@@ -37,7 +45,6 @@ struct signals *signals_new(struct event_base *base, const struct signals_callba
         return NULL;
     signals->callbacks = *callbacks;
     signals->user = user;
-    signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < CAUGHT_COUNT; i++) {
         signals->events[i] = evsignal_new(base, caught[i], on_signal, signals);
         if (signals->events[i] == NULL || event_add(signals->events[i], NULL) != 0)

@@ -18,6 +18,12 @@ struct signals_callbacks {
     void (*on_state_wanted)(void *user);
 };
 
+/*
+ * To be called first: until the loop catches them, HUP and USR1 are ignored, for a start reads
+ * everything anyway; by default they would end the process.
+ */
+void signals_begin(void);
+
 /* NULL when memory is short or the loop refuses. Borrows `base` and `user`. */
 struct signals *signals_new(struct event_base *base, const struct signals_callbacks *callbacks,
                             void *user);

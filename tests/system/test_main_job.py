@@ -175,6 +175,26 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(run.returncode, 78, run.stderr)
             self.assertIn("no secret key is there", run.stderr)
 
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with World(fake=False) as world:
+            config_path = world.daemon(start=False).config_path
+            for words in (("--dump-config", "--config", config_path), ("--check-config", "--config", config_path), ("--version",),
+                          ("--help",)):
+                with open("/dev/full", "wb") as full:
+                    run = subprocess.run([os.path.join(BUILD_DIR, "authlinkd"), *words], stdout=full, stderr=subprocess.PIPE,
+                                         text=True, timeout=60, check=False)
+                self.assertEqual((run.returncode, "cannot be written" in run.stderr), (1, True), f"{words}: {run.stderr}")
+
+    def test_a_wish_for_a_reload_during_the_start_is_no_end(self):
+        for name in ("SIGHUP", "SIGUSR1"):
+            with World() as world:
+                path = world.daemon(start=False).config_path
+                at_its_configuration = ("strace", "-D", "-qq", "-o", "/dev/null", "-P", path, "-e", f"inject=openat:signal={name}")
+                daemon = world.daemon(prefix_command=at_its_configuration)
+                world.push("end_usr_start")
+                wait_for(lambda: daemon.process.poll() is not None or world.statuses(["end_usr_start"]) == {"ready": 1}, "a link")
+                self.assertIsNone(daemon.process.poll(), f"ended by {name}")
+
     def test_swapped_keys_are_refused(self):
         with World(fake=False) as world:
             path = os.path.join(world.folder, "swapped.conf")

@@ -294,10 +294,19 @@ static void complete_address(struct reading *reading)
     check_tls(reading, tls);
 }
 
+/* Else every session would be made, refused for its link, and made again. */
+static void check_link_hosts(struct reading *reading)
+{
+    if (reading->settings->conductor.link_hosts.count == 0)
+        say_fault(reading, "conductor.link_hosts",
+                  "must name a host: with none there is no link that may be stored");
+}
+
 static void complete(struct reading *reading)
 {
     struct settings *settings = reading->settings;
 
+    check_link_hosts(reading);
     check_rate(reading);
     check_delays(reading);
     complete_queue(reading);

@@ -146,6 +146,7 @@ static const struct {
      "ca_file: cannot be read: No such file"},
     {"hosts that are one text", "link_hosts = \"a.example\";",
      "link_hosts: must be an array of at most 16 host names"},
+    {"no host for links", "link_hosts = [];", "link_hosts: must name a host"},
     {"host that is a URL", "link_hosts = [\"https://a.example\"];", "link_hosts: must be an array"},
     {"host with a port", "redirect_hosts = [\"a.example:80\"];",
      "redirect_hosts: must be an array"},

@@ -23,7 +23,6 @@ struct account {
 
 /* A request under way, in a list from the oldest to the youngest. */
 struct call {
-    struct conductor *conductor;
     struct account *account; /* holds a reference */
     struct job *job;         /* borrows */
     int64_t began_us;
@@ -229,8 +228,7 @@ enum result conductor_send(struct conductor *conductor, struct job *job, int64_t
     struct call *call = take_call(conductor);
     if (call == NULL)
         return RESULT_NO_MEMORY;
-    *call = (struct call){
-        .conductor = conductor, .account = conductor->account, .job = job, .began_us = now_us};
+    *call = (struct call){.account = conductor->account, .job = job, .began_us = now_us};
     call->account->references++;
     result = transfers_start(conductor->transfers, call->account->target, &conductor->body, call);
     if (result != RESULT_OK) {

@@ -47,8 +47,7 @@ static enum result find_host_id(char *ret_host_id)
         errno = ENOMEM;
         return RESULT_SYSTEM;
     }
-    for (size_t i = 0; i < HOST_ID_LEN / 2; i++)
-        snprintf(ret_host_id + 2 * i, 3, "%02x", digest[i]);
+    text_hex(digest, HOST_ID_LEN / 2, ret_host_id);
     return RESULT_OK;
 }
 

@@ -138,6 +138,22 @@ bool text_is_printable(const char *text, size_t len)
     return true;
 }
 
+bool text_is_one_word(const char *text)
+{
+    return text_is_printable(text, strlen(text)) && strchr(text, ' ') == NULL;
+}
+
+void text_hex(const unsigned char *bytes, size_t count, char *target)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        target[2 * i] = digits[bytes[i] >> 4];
+        target[2 * i + 1] = digits[bytes[i] & 0xf];
+    }
+    target[2 * count] = '\0';
+}
+
 bool text_starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;

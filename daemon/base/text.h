@@ -34,6 +34,12 @@ size_t text_json_plain_len(const char *text, size_t len);
 /* Printable ASCII only, blanks included. */
 bool text_is_printable(const char *text, size_t len);
 
+/* The same without blanks; "" is one. */
+bool text_is_one_word(const char *text);
+
+/* Two digits a byte, in small letters, and NUL: `target` has 2 * count + 1 bytes. */
+void text_hex(const unsigned char *bytes, size_t count, char *target);
+
 bool text_starts_with(const char *text, const char *prefix);
 
 /* ASCII letters compare equal in either case: for header names. */

@@ -20,11 +20,6 @@ static enum result fail(struct auth_session_fault *reterr_fault, const char *fie
     return RESULT_INVALID;
 }
 
-static bool is_one_word(const char *text)
-{
-    return text_is_printable(text, strlen(text)) && strchr(text, ' ') == NULL;
-}
-
 /* Copies the string of that name; it must be there once and be 1 to size - 1 bytes. */
 static enum result read_string(const cJSON *object, const char *name, char *target, size_t size,
                                struct auth_session_fault *reterr_fault)
@@ -133,7 +128,7 @@ enum result auth_session_read(const cJSON *object, const struct answer_expected 
                               "not the end user who was asked for", reterr_fault);
     if (result == RESULT_OK)
         result = read_string(object, "id", session->id, sizeof session->id, reterr_fault);
-    if (result == RESULT_OK && !is_one_word(session->id))
+    if (result == RESULT_OK && !text_is_one_word(session->id))
         result = fail(reterr_fault, "id", "holds bytes that no ID has");
     if (result == RESULT_OK)
         result = read_string(object, "authFlowUrl", session->auth_flow_url,

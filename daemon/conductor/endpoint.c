@@ -42,7 +42,7 @@ static const char *take_apart(CURLU *url, const char *base_url, struct endpoint 
     char scheme[8];
     size_t len = strlen(base_url);
 
-    if (!text_is_printable(base_url, len) || strchr(base_url, ' ') != NULL ||
+    if (!text_is_one_word(base_url) ||
         curl_url_set(url, CURLUPART_URL, base_url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         !copy_part(url, CURLUPART_HOST, endpoint->host, sizeof endpoint->host))
         return "is no URL";

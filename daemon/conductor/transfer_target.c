@@ -35,9 +35,7 @@ static bool append_authorization(struct transfer_target *target, const char *sec
 /* libcurl sends a header as it stands: a line end in the key would begin a header more. */
 static bool is_sendable(const char *secret_key)
 {
-    size_t len = strlen(secret_key);
-
-    return len > 0 && text_is_printable(secret_key, len) && strchr(secret_key, ' ') == NULL;
+    return secret_key[0] != '\0' && text_is_one_word(secret_key);
 }
 
 struct transfer_target *transfer_target_new(const struct endpoint *endpoint, const char *secret_key,

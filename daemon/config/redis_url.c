@@ -98,7 +98,7 @@ static const char *take_apart(const char *url, struct link_address *address)
 {
     size_t used = 0;
 
-    if (!text_is_printable(url, strlen(url)) || strchr(url, ' ') != NULL)
+    if (!text_is_one_word(url))
         return "has blanks or control bytes";
     if (text_starts_with(url, unix_scheme))
         return take_path(url + strlen(unix_scheme), address);

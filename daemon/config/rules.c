@@ -32,11 +32,6 @@ static bool holds_only(const char *text, const char *others)
     return true;
 }
 
-static bool is_one_word(const char *text)
-{
-    return text_is_printable(text, strlen(text)) && strchr(text, ' ') == NULL;
-}
-
 bool rule_base_url(const char *text, struct buffer *reterr_why)
 {
     struct endpoint endpoint;
@@ -75,7 +70,7 @@ bool rule_publishable_key(const char *text, struct buffer *reterr_why)
     if (text[0] == '\0')
         return refuse(reterr_why,
                       "is empty: the dashboard of Conductor shows it, pk_conductor_...");
-    if (!is_one_word(text))
+    if (!text_is_one_word(text))
         return refuse(reterr_why, "must be one word of printable ASCII characters");
     if (text_starts_with(text, "sk_"))
         return refuse(reterr_why, "is a secret key (sk_...); make a new one, for this file is no "
@@ -145,7 +140,7 @@ bool rule_key_prefix(const char *text, struct buffer *reterr_why)
 
 bool rule_queue(const char *text, struct buffer *reterr_why)
 {
-    return is_one_word(text) ||
+    return text_is_one_word(text) ||
            refuse(reterr_why, "must be one word of printable ASCII characters");
 }
 

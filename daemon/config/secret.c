@@ -137,8 +137,7 @@ static enum result set_fingerprint(struct secret *secret)
 
     if (EVP_Digest(secret->text, secret->len, digest, NULL, EVP_sha256(), NULL) != 1)
         return RESULT_NO_MEMORY;
-    for (size_t i = 0; i < SECRET_FINGERPRINT_LEN / 2; i++)
-        snprintf(secret->fingerprint + 2 * i, 3, "%02x", digest[i]);
+    text_hex(digest, SECRET_FINGERPRINT_LEN / 2, secret->fingerprint);
     return RESULT_OK;
 }
 

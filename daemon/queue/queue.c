@@ -293,8 +293,7 @@ static void draw_boot(char *boot)
     unsigned char bytes[BOOT_LEN / 2];
 
     evutil_secure_rng_get_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(boot + 2 * i, 3, "%02x", bytes[i]);
+    text_hex(bytes, sizeof bytes, boot);
 }
 
 struct queue *queue_new(struct event_base *base, const struct queue_settings *settings,

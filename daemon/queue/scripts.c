@@ -3,6 +3,7 @@
 
 #include "base/hooks.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "queue/reaction.h"
 
 #include <assert.h>
@@ -55,12 +56,10 @@ static bool find_digest(enum lua_step_id id, char *ret_hex)
 {
     struct lua_step step = lua_step(id);
     unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int len = 0;
 
-    if (EVP_Digest(step.text, step.len, digest, &len, EVP_sha1(), NULL) != 1)
+    if (EVP_Digest(step.text, step.len, digest, NULL, EVP_sha1(), NULL) != 1)
         return false;
-    for (unsigned int i = 0; i < SHA1_HEX_LEN / 2; i++)
-        snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+    text_hex(digest, SHA1_HEX_LEN / 2, ret_hex);
     return true;
 }
 

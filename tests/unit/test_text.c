@@ -142,6 +142,24 @@ START_TEST(printable_is_ascii_from_blank_to_tilde)
 }
 END_TEST
 
+START_TEST(one_word_has_no_blank_and_nothing_that_does_not_print)
+{
+    ck_assert(text_is_one_word("a!~") && text_is_one_word(""));
+    ck_assert(!text_is_one_word("a b") && !text_is_one_word("a\tb") &&
+              !text_is_one_word("\xc3\xbc"));
+}
+END_TEST
+
+START_TEST(hex_has_two_digits_a_byte)
+{
+    static const unsigned char bytes[] = {0x00, 0x0f, 0xf0, 0xab};
+    char text[2 * sizeof bytes + 1];
+
+    text_hex(bytes, sizeof bytes, text);
+    ck_assert_str_eq(text, "000ff0ab");
+}
+END_TEST
+
 START_TEST(names_of_headers_are_equal_in_either_case)
 {
     ck_assert(text_equals_ignoring_case("Retry-AFTER", 11, "retry-after", 11));
@@ -185,6 +203,8 @@ int main(void)
     tcase_add_loop_test(tcase, byte_that_is_no_ascii_is_no_utf8_alone_wherever_it_stands, 0, 256);
     tcase_add_loop_test(tcase, utf8_is_well_formed_or_none, 0, (int)(sizeof utf8 / sizeof utf8[0]));
     tcase_add_test(tcase, printable_is_ascii_from_blank_to_tilde);
+    tcase_add_test(tcase, one_word_has_no_blank_and_nothing_that_does_not_print);
+    tcase_add_test(tcase, hex_has_two_digits_a_byte);
     tcase_add_test(tcase, names_of_headers_are_equal_in_either_case);
     tcase_add_test(tcase, trimming_takes_blanks_from_both_ends);
     tcase_add_test(tcase, a_text_begins_with_its_prefix);

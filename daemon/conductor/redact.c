@@ -104,11 +104,27 @@ void redact_text(const char *text, size_t len, char *target, size_t size)
     target[used] = '\0';
 }
 
+/* A request ID is looked through for each job: only where a credential may begin. */
+static bool may_begin(char c)
+{
+    switch (c | 0x20) {
+    case 'a':
+    case 'h':
+    case 's':
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool redact_finds_in_word(const char *word, size_t len)
 {
-    for (size_t i = 0; i < CREDENTIAL_COUNT; i++)
-        for (size_t at = 0; credentials[i].is_within_words && at < len; at++)
-            if (begins(word, len, at, credentials[i].start))
+    for (size_t at = 0; at < len; at++) {
+        if (!may_begin(word[at]))
+            continue;
+        for (size_t i = 0; i < CREDENTIAL_COUNT; i++)
+            if (credentials[i].is_within_words && begins(word, len, at, credentials[i].start))
                 return true;
+    }
     return false;
 }

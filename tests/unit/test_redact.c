@@ -75,6 +75,31 @@ START_TEST(cut_shows_no_start_of_a_key)
 }
 END_TEST
 
+static const struct {
+    const char *word;
+    bool is_found;
+} words[] = {
+    {"req_0a1b2c", false},
+    {"INVALID_REQUEST_ERROR", false},
+    {"", false},
+    {"req_eyJ0", false}, /* random IDs may begin like that */
+    {"sk_", false},
+    {"sk_conductor_", true},
+    {"req_SK_LIVE_1", true},
+    {"xsk_test_1", true},
+    {"xauth_sess_client_secret_", true},
+    {"xhttp://a", true},
+    {"xhttps://a", true},
+};
+
+START_TEST(credential_within_a_word_is_found)
+{
+    ck_assert_msg(redact_finds_in_word(words[_i].word, strlen(words[_i].word)) ==
+                      words[_i].is_found,
+                  "%s", words[_i].word);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("redact");
@@ -83,6 +108,8 @@ int main(void)
     tcase_add_loop_test(tcase, text_is_cleaned, 0, sizeof texts / sizeof texts[0]);
     tcase_add_test(tcase, text_that_does_not_fit_is_cut_with_dots);
     tcase_add_test(tcase, cut_shows_no_start_of_a_key);
+    tcase_add_loop_test(tcase, credential_within_a_word_is_found, 0,
+                        (int)(sizeof words / sizeof words[0]));
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

@@ -402,8 +402,6 @@ static int act(struct app *app, enum options_action action)
         break;
     }
     log_configure(app->settings.log.level, app->settings.log.format);
-    /* No core file and no look into our memory: both would show keys and links. */
-    prctl(PR_SET_DUMPABLE, 0);
     return run(app);
 }
 
@@ -462,6 +460,8 @@ static int do_what_is_asked(int argc, char **argv)
 
 int app_main(int argc, char **argv)
 {
+    /* No core file and no look into our memory: both would show keys and links. */
+    prctl(PR_SET_DUMPABLE, 0);
     signals_begin();
     int code = do_what_is_asked(argc, argv);
 

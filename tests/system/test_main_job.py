@@ -195,6 +195,16 @@ class CommandLine(unittest.TestCase):
                 wait_for(lambda: daemon.process.poll() is not None or world.statuses(["end_usr_start"]) == {"ready": 1}, "a link")
                 self.assertIsNone(daemon.process.poll(), f"ended by {name}")
 
+    def test_no_core_file_can_show_a_key(self):
+        with World() as world:
+            trace = os.path.join(world.folder, "trace")
+            daemon = world.daemon(prefix_command=("strace", "-D", "-qq", "-o", trace, "-e", "trace=prctl,openat"))
+            wait_for(lambda: "daemon.started" in daemon.log_text(), "the start")
+            with open(trace, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn(daemon.key_path, text)
+            self.assertIn("PR_SET_DUMPABLE, SUID_DUMP_DISABLE", text[:text.index(daemon.key_path)])
+
     def test_swapped_keys_are_refused(self):
         with World(fake=False) as world:
             path = os.path.join(world.folder, "swapped.conf")

@@ -92,6 +92,9 @@ static void on_found(const redisReply *reply, void *user)
     char link[LINK_MAX_LEN];
     uint32_t times = 0;
 
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+        !text_starts_with(reply->str, "WRONGTYPE "))
+        export->result = dialog_refused(export->ctl->dialog, reply);
     if (!reply_is(reply_at(reply, 0), "ready"))
         return;
     for (size_t i = 0; i < COLUMN_COUNT; i++) {

@@ -260,7 +260,7 @@ static enum result lost(struct dialog *dialog)
     return RESULT_DISCONNECTED;
 }
 
-static enum result refused(struct dialog *dialog, const redisReply *error)
+enum result dialog_refused(struct dialog *dialog, const redisReply *error)
 {
     const char *advice = reaction_advice(error->str, error->len);
 
@@ -284,7 +284,7 @@ static enum result finish(struct dialog *dialog, struct exchange *exchange, enum
     if (exchange->reply == NULL)
         return lost(dialog);
     if (exchange->reply->type == REDIS_REPLY_ERROR) {
-        enum result result = refused(dialog, exchange->reply);
+        enum result result = dialog_refused(dialog, exchange->reply);
         freeReplyObject(exchange->reply);
         return result;
     }

@@ -77,6 +77,9 @@ bool dialog_is_interrupted(const struct dialog *dialog);
 /* Why the last call failed, with what to do about it: a sentence, escaped. */
 const char *dialog_why(const struct dialog *dialog);
 
+/* For an error reply that came to a callback: dialog_why() tells it. Returns RESULT_REFUSED. */
+enum result dialog_refused(struct dialog *dialog, const redisReply *error);
+
 const struct keys *dialog_keys(const struct dialog *dialog);
 
 /* Where Redis is, for people. */

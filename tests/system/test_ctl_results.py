@@ -125,6 +125,17 @@ class Export(unittest.TestCase):
             got = [row["endUserId"] for row in lines(ctl.run(world, "export", "--jsonl"))]
             self.assertEqual((len(got), len(set(got))), (10_000, 10_000))
 
+    def test_a_user_who_may_not_read_gets_no_empty_file_for_an_answer(self):
+        with World(fake=False, as_acl_user=False) as world:
+            session(world, "u1")
+            world.r("ACL", "SETUSER", "lister", "on", "nopass", "~authlink:*", "resetchannels", "-@all", "+scan", "+ping",
+                    "+client|setname", "+select")
+            url = f"redis://lister@127.0.0.1:{world.redis.port}/0"
+            for form in ("--csv", "--jsonl"):
+                ended = ctl.run(world, "export", form, "--redis", url, code=4, connect=False)
+                self.assertIn("hmget", ended.err.lower())
+                self.assertNotIn("links\n", ended.err)
+
     def test_the_form_must_be_said(self):
         with World(fake=False) as world:
             ctl.run(world, "export", code=2)

@@ -58,13 +58,22 @@ static void list_options(struct enqueue *enqueue, struct option_spec target[OPTI
     memcpy(target, specs, sizeof specs);
 }
 
+/* "-" is no ID: it stands for standard input, which nothing else goes with. */
+static bool has_dash_among_ids(int count, char **words)
+{
+    for (int i = 0; i < count; i++)
+        if (count > 1 && strcmp(words[i], "-") == 0)
+            return true;
+    return false;
+}
+
 static enum ctl_exit read_jobs(struct ctl *ctl, struct enqueue *enqueue, int count, char **words)
 {
     struct job_source *source = &enqueue->source;
     bool is_lines = count == 1 && strcmp(words[0], "-") == 0;
     enum result result;
 
-    if ((enqueue->csv_path != NULL) == (count > 0))
+    if ((enqueue->csv_path != NULL) == (count > 0) || has_dash_among_ids(count, words))
         return ctl_misused(ctl, "give IDs, or - for standard input, or --csv FILE");
     if (enqueue->csv_path == NULL && (source->column != NULL || source->ref_column != NULL))
         return ctl_misused(ctl, "--column and --ref-column go with --csv");

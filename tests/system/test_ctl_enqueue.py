@@ -143,7 +143,7 @@ class Sources(unittest.TestCase):
     def test_misuse_is_exit_2(self):
         with World(fake=False) as world:
             for words in ((), ("u1", "--csv", "x"), ("u1", "--column", "x"), ("u1", "--link-expiry-mins", "14"),
-                          ("u1", "--skip", "2")):
+                          ("u1", "--skip", "2"), ("-", "u1"), ("u1", "-")):
                 with self.subTest(words=words):
                     self.assertIn("--help", ctl.run(world, "enqueue", *words, code=2).err)
 

@@ -69,8 +69,10 @@ static CURLcode connect_only(const struct settings *settings, char *error)
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* as the daemon connects */
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-    if (settings->conductor.ca_file[0] != '\0')
+    if (settings->conductor.ca_file[0] != '\0') {
         curl_easy_setopt(easy, CURLOPT_CAINFO, settings->conductor.ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* only that file, as the daemon */
+    }
     CURLcode code = curl_easy_perform(easy);
     curl_easy_cleanup(easy);
     return code;

@@ -2,6 +2,7 @@
 """authlinkctl doctor and adopt, and all commands with the rights of the operator in conf/authlinkd.acl."""
 
 import os
+import subprocess
 import unittest
 
 import ctl
@@ -82,6 +83,23 @@ class Doctor(unittest.TestCase):
             daemon.write_config(conductor={"ca_file": os.path.join(tls, "ca.pem")})
             found = doctor(world, "--config", daemon.config_path, connect=False)
             self.assertEqual(found["api.connection"]["verdict"], "ok", found["api.connection"])
+
+    def test_with_a_ca_file_no_other_authority_is_looked_for(self):
+        with World(fake=False, as_acl_user=False) as world:
+            tls, other = os.path.join(world.folder, "tls"), os.path.join(world.folder, "other")
+            os.mkdir(tls)
+            os.mkdir(other)
+            harness.Fake(other, "--tls", other).stop()
+            world.fake = harness.Fake(world.folder, "--tls", tls)
+            daemon = world.daemon(start=False)
+            daemon.write_config(conductor={"ca_file": os.path.join(other, "ca.pem")})
+            trace = os.path.join(world.folder, "trace")
+            subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", "trace=%file", ctl.PROGRAM, "doctor", "--config", daemon.config_path],
+                           capture_output=True, timeout=harness.PATIENCE_SEC, check=False)
+            with open(trace, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            self.assertIn(os.path.join(other, "ca.pem"), text)
+            self.assertNotIn("/etc/ssl/certs/", text)
 
     def test_without_redis_the_rest_is_looked_at_and_exit_is_4(self):
         with World(as_acl_user=False) as world:

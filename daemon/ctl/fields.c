@@ -28,8 +28,8 @@ int64_t field_int(const redisReply *flat, const char *name, int64_t otherwise)
     const redisReply *value = field_of(flat, name);
     int64_t number = otherwise;
 
-    if (text_to_int64(reply_text(value), reply_len(value), INT64_MIN, INT64_MAX, &number) !=
-        RESULT_OK)
+    if (text_to_int64(reply_text(value), reply_len(value), -REPLY_INT_MAX, REPLY_INT_MAX,
+                      &number) != RESULT_OK)
         return otherwise;
     return number;
 }

@@ -15,7 +15,7 @@ const redisReply *field_of(const redisReply *flat, const char *name);
 /* Its text, "" if there is none. */
 const char *field_text(const redisReply *flat, const char *name);
 
-/* A whole number, or `otherwise`. */
+/* A whole number within +-REPLY_INT_MAX, so that sums of some are safe, or `otherwise`. */
 int64_t field_int(const redisReply *flat, const char *name, int64_t otherwise);
 
 double field_double(const redisReply *flat, const char *name, double otherwise);

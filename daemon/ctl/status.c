@@ -210,7 +210,8 @@ int64_t status_eta_ms(const struct status *status)
         return 0;
     if (status->holds->elements > 0 || status->instance_count == 0 || per_sec <= 0)
         return -1;
-    return (int64_t)(1000.0 * (double)status_backlog(status) / per_sec);
+    double eta_ms = 1000.0 * (double)status_backlog(status) / per_sec;
+    return eta_ms > (double)REPLY_INT_MAX ? -1 : (int64_t)eta_ms;
 }
 
 bool status_hold_at(const struct status *status, size_t index, struct status_hold *ret_hold)
@@ -225,6 +226,8 @@ bool status_hold_at(const struct status *status, size_t index, struct status_hol
     for (int i = 0; i < 4; i++) {
         char *end = NULL;
         numbers[i] = strtoll(rest, &end, 10);
+        if (llabs(numbers[i] / 2) > REPLY_INT_MAX / 2) /* nobody's time; sums would overflow */
+            numbers[i] = 0;
         rest = *end == ' ' ? end + 1 : end;
     }
     const char *behind_probe = strchr(rest, ' ');

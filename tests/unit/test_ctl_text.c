@@ -1,5 +1,6 @@
 /* test_ctl_text.c - what authlinkctl writes: escaped for terminals, sound as JSON; counts of IDs.
  */
+#include "ctl/fields.h"
 #include "ctl/id_set.h"
 #include "ctl/json.h"
 #include "ctl/terminal.h"
@@ -125,6 +126,32 @@ START_TEST(ids_are_counted_and_taken_as_often_as_they_came)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    int64_t expected;
+} numbers[] = {
+    {"1000000000000000", INT64_C(1000000000000000)},
+    {"-1000000000000000", INT64_C(-1000000000000000)},
+    {"1000000000000001", 5},
+    {"-9223372036854775808", 5},
+    {"9223372036854775807", 5},
+    {"1x", 5},
+    {"", 5},
+};
+
+START_TEST(field_is_a_number_that_can_be_added_or_is_none)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%s", numbers[_i].text);
+    redisReply name = {.type = REDIS_REPLY_STRING, .str = "n", .len = 1};
+    redisReply value = {.type = REDIS_REPLY_STRING, .str = text, .len = strlen(text)};
+    redisReply *pair[] = {&name, &value};
+    redisReply flat = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = pair};
+
+    ck_assert_int_eq(field_int(&flat, "n", 5), numbers[_i].expected);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ctl_text");
@@ -136,6 +163,8 @@ int main(void)
                         (int)(sizeof durations / sizeof durations[0]));
     tcase_add_test(tcase, commas_stand_between_members_only);
     tcase_add_test(tcase, ids_are_counted_and_taken_as_often_as_they_came);
+    tcase_add_loop_test(tcase, field_is_a_number_that_can_be_added_or_is_none, 0,
+                        (int)(sizeof numbers / sizeof numbers[0]));
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

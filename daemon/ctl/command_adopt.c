@@ -127,9 +127,8 @@ enum ctl_exit command_adopt(struct ctl *ctl, int argc, char **argv)
     adoption.key = words == 1 ? argv[0] : ctl->settings.conductor.publishable_key;
     if (adoption.key[0] == '\0')
         return ctl_misused(ctl, "which project? --redis knows none: give the publishable key");
-    if (!text_starts_with(adoption.key, "pk_") ||
-        !text_is_printable(adoption.key, strlen(adoption.key)))
-        return ctl_misused(ctl, "a publishable key begins with pk_");
+    if (!text_starts_with(adoption.key, "pk_") || !text_is_one_word(adoption.key))
+        return ctl_misused(ctl, "a publishable key is one word that begins with pk_");
     status = ctl_connect(ctl);
     if (status != CTL_EXIT_OK)
         return status;

@@ -203,6 +203,7 @@ class Adopt(unittest.TestCase):
         with World(fake=False, as_acl_user=False) as world:
             self.assertIn("which project", ctl.run(world, "adopt", "--yes", code=2).err)
             self.assertIn("begins with pk_", ctl.run(world, "adopt", "sk_x", "--yes", code=2).err)
+            self.assertIn("one word", ctl.run(world, "adopt", "pk_a b", "--yes", code=2).err)
 
 
 if __name__ == "__main__":

@@ -242,6 +242,7 @@ enum ctl_exit command_enqueue(struct ctl *ctl, int argc, char **argv)
         .summary =
             "Asks for links. Everything is checked before the first job is pushed; if one is\n"
             "wrong, none is pushed. Standard input (-) has an ID or a job in JSON on each line.\n"
+            "What is said of the links by options is for IDs: a job in JSON says it itself.\n"
             "With --redis the allowed hosts of --redirect-url are not known; use --config.\n",
         .options = options,
         .option_count = OPTION_COUNT,

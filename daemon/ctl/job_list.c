@@ -2,6 +2,7 @@
 #include "ctl/job_list.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a refused job leaves in a sentence is bounded; what is composed is checked by job_check().
@@ -27,6 +28,12 @@ static bool is_object(const char *text, size_t len)
     while (at < len && (text[at] == ' ' || text[at] == '\t'))
         at++;
     return at < len && text[at] == '{';
+}
+
+static bool has_options(const struct job_defaults *defaults)
+{
+    return defaults->link_expiry_mins > 0 || defaults->redirect_url != NULL ||
+           defaults->ref != NULL || defaults->force;
 }
 
 static void append_member(struct buffer *object, const char *name, const char *text, size_t len)
@@ -73,6 +80,13 @@ enum result job_list_add(struct job_list *list, const char *text, size_t len, co
     struct job_request request;
     struct buffer object;
 
+    if (is_object(text, len) && has_options(defaults)) {
+        reterr_refusal->reason = JOB_BAD_MEMBER;
+        snprintf(reterr_refusal->detail, sizeof reterr_refusal->detail,
+                 "a job in JSON says its options itself: --ref, --redirect-url, "
+                 "--link-expiry-mins and --force are for IDs");
+        return RESULT_INVALID;
+    }
     if (is_object(text, len)) {
         enum result result = job_check(text, len, rules, &request, reterr_refusal);
         return result == RESULT_OK ? append(list, text, len) : result;

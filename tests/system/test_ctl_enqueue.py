@@ -140,6 +140,16 @@ class Sources(unittest.TestCase):
             many = "\n".join(f"u{i}" for i in range(5000))
             self.assertIn("at most 4096", ctl.run(world, "enqueue", "--first", "-", stdin=many, code=2).err)
 
+    def test_a_job_object_has_its_own_options(self):
+        with World(fake=False) as world:
+            for option in (("--force",), ("--ref", "r"), ("--link-expiry-mins", "60"), ("--redirect-url", "https://a.example/")):
+                with self.subTest(option=option):
+                    ended = ctl.run(world, "enqueue", "-", *option, stdin='u1\n{"endUserId":"u2"}\n', code=1)
+                    self.assertIn("2: bad_member: a job in JSON says its options itself", ended.err)
+            self.assertEqual(world.r("EXISTS", "authlink:queue"), 0)
+            ctl.run(world, "enqueue", "-", stdin='u1\n{"endUserId":"u2"}\n')
+            self.assertEqual(world.r("LLEN", "authlink:queue"), 2)
+
     def test_misuse_is_exit_2(self):
         with World(fake=False) as world:
             for words in ((), ("u1", "--csv", "x"), ("u1", "--column", "x"), ("u1", "--link-expiry-mins", "14"),

@@ -66,6 +66,14 @@ static bool is_harmful(const unsigned char *at, size_t len)
     return false;
 }
 
+size_t terminal_harm_len(const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t step = len == 0 ? 0 : character_len(at[0]);
+
+    return step > 1 && step <= len && is_harmful(at, step) ? step : 0;
+}
+
 void terminal_escape(struct buffer *target, const char *text, size_t len)
 {
     const unsigned char *bytes = (const unsigned char *)text;

@@ -29,6 +29,9 @@ int terminal_columns(const struct terminal *terminal);
 /* The sequence that begins a colour, or ends it (COLOR_NONE); "" where there are none. */
 const char *terminal_color(const struct terminal *terminal, enum color color);
 
+/* Bytes of the character beyond ASCII with which UTF-8 begins, if a terminal would obey it; 0. */
+size_t terminal_harm_len(const char *text, size_t len);
+
 /*
  * Appends a text from outside: control characters, those that turn the direction of writing, and
  * what is no UTF-8 as \xNN.

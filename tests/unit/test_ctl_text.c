@@ -102,6 +102,21 @@ START_TEST(commas_stand_between_members_only)
 }
 END_TEST
 
+START_TEST(json_shows_a_terminal_nothing_that_it_would_obey)
+{
+    static const char hostile[] = "\xc2\x9b"
+                                  "31m\xe2\x80\xae\xe2\x81\xa9 \xc3\xbc\xe2\x82\xac\xc2\xa0";
+    struct buffer text;
+    struct json json = {.text = &text};
+
+    buffer_init(&text, 1024);
+    json_text(&json, NULL, hostile, strlen(hostile));
+    ck_assert_str_eq(buffer_text(&text),
+                     "\"\\u009b31m\\u202e\\u2069 \xc3\xbc\xe2\x82\xac\xc2\xa0\"");
+    buffer_done(&text);
+}
+END_TEST
+
 START_TEST(ids_are_counted_and_taken_as_often_as_they_came)
 {
     struct id_set set;
@@ -165,6 +180,7 @@ int main(void)
     tcase_add_test(tcase, ids_are_counted_and_taken_as_often_as_they_came);
     tcase_add_loop_test(tcase, field_is_a_number_that_can_be_added_or_is_none, 0,
                         (int)(sizeof numbers / sizeof numbers[0]));
+    tcase_add_test(tcase, json_shows_a_terminal_nothing_that_it_would_obey);
     suite_add_tcase(suite, tcase);
     return run_tests(suite);
 }

@@ -35,6 +35,7 @@ struct dialog {
     struct buffer why;
     char where[LINK_PATH_MAX_LEN + HOST_MAX_LEN];
     size_t unanswered;
+    bool was_up;
     bool is_lost;
     bool is_interrupted;
     bool is_alarmed;
@@ -65,7 +66,9 @@ void dialog_words_add(struct dialog_words *words, const char *word)
 
 static void on_up(void *user)
 {
-    (void)user;
+    struct dialog *dialog = user;
+
+    dialog->was_up = true;
 }
 
 /* Why there is no connection; where Redis itself said so, with what to do about it. */
@@ -80,7 +83,7 @@ static void on_down(const char *why, void *user)
     buffer_reset(&dialog->why);
     buffer_append_format(&dialog->why, "cannot work with Redis at %s: ", dialog->where);
     terminal_escape(&dialog->why, why, strlen(why));
-    if (error == why)
+    if (error == why && !dialog->was_up)
         buffer_append_str(&dialog->why, ". Is it running, and is the address right?");
     else if (advice[0] != '\0' && strstr(why, advice) == NULL)
         buffer_append_format(&dialog->why, " What to do: %s", advice);

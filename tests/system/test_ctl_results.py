@@ -266,6 +266,13 @@ class Dead(unittest.TestCase):
                     terminal.wait_for(f"status={code}")
                     self.assertEqual(world.r("XLEN", "authlink:dead"), left)
 
+    def test_an_entry_that_is_too_long_is_no_question_of_the_address(self):
+        with World(fake=False) as world:
+            world.r("XADD", "authlink:dead", "*", "reason", "x" * 1200000)
+            ended = ctl.run(world, "dead", "list", code=4)
+            self.assertIn("a reply of Redis is too long", ended.err)
+            self.assertNotIn("Is it running", ended.err)
+
     def test_nothing_to_do_is_exit_3_and_nonsense_exit_2(self):
         with World(fake=False) as world:
             self.assertIn("no letter matches", ctl.run(world, "dead", "retry", code=3).err)

@@ -43,20 +43,24 @@ static enum result show(struct ctl *ctl, struct status_roster *roster, bool is_w
     return RESULT_OK;
 }
 
+#define LEAVE_SCREEN "\033[?25h\033[?1049l"
+
 static enum result watch(struct ctl *ctl, struct status_roster *roster, int64_t interval_ms)
 {
     enum result result = RESULT_OK;
     bool is_screen = ctl->out.is_tty && !ctl->wants_json;
 
-    if (is_screen)
+    if (is_screen) {
         fputs("\033[?1049h\033[?25l", stdout); /* a screen of its own, no cursor */
+        dialog_set_last_words(ctl->dialog, LEAVE_SCREEN);
+    }
     while (result == RESULT_OK && !dialog_is_interrupted(ctl->dialog) && ferror(stdout) == 0) {
         result = show(ctl, roster, true);
         if (result == RESULT_OK)
             dialog_sleep(ctl->dialog, interval_ms);
     }
     if (is_screen)
-        fputs("\033[?25h\033[?1049l", stdout);
+        fputs(LEAVE_SCREEN, stdout);
     return result;
 }
 

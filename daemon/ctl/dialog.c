@@ -35,6 +35,7 @@ struct dialog {
     struct buffer why;
     char where[LINK_PATH_MAX_LEN + HOST_MAX_LEN];
     size_t unanswered;
+    const char *last_words; /* never NULL; of whoever turned the terminal into something else */
     bool was_up;
     bool is_lost;
     bool is_interrupted;
@@ -108,8 +109,11 @@ static void on_signal(evutil_socket_t number, short what, void *user)
 
     (void)number;
     (void)what;
-    if (dialog->is_interrupted)
+    if (dialog->is_interrupted) {
+        fputs(dialog->last_words, stdout);
+        fflush(stdout);
         _exit(EXIT_INTERRUPTED);
+    }
     dialog->is_interrupted = true;
 }
 
@@ -171,6 +175,7 @@ enum result dialog_open(const struct settings *settings, struct dialog **ret_dia
     if (dialog == NULL)
         return RESULT_NO_MEMORY;
     dialog->settings = settings;
+    dialog->last_words = "";
     buffer_init(&dialog->why, WHY_MAX_BYTES);
     name_place(dialog);
     keys_init(&dialog->keys, settings->redis.key_prefix, settings->redis.queue, "", "");
@@ -381,6 +386,11 @@ void dialog_sleep(struct dialog *dialog, int64_t wait_ms)
     while (!dialog->is_alarmed && !dialog->is_interrupted && !dialog->is_lost)
         event_base_loop(dialog->base, EVLOOP_ONCE);
     event_del(dialog->alarm);
+}
+
+void dialog_set_last_words(struct dialog *dialog, const char *words)
+{
+    dialog->last_words = words;
 }
 
 bool dialog_is_interrupted(const struct dialog *dialog)

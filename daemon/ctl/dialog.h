@@ -72,6 +72,9 @@ MUST_CHECK enum result dialog_drain(struct dialog *dialog, size_t most);
 /* Waits; an interruption ends it. */
 void dialog_sleep(struct dialog *dialog, int64_t wait_ms);
 
+/* A second interruption ends the process at once; before that it writes this literal to stdout. */
+void dialog_set_last_words(struct dialog *dialog, const char *words);
+
 bool dialog_is_interrupted(const struct dialog *dialog);
 
 /* Why the last call failed, with what to do about it: a sentence, escaped. */

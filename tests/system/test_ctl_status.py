@@ -3,12 +3,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
 import ctl
 import harness
 from harness import World, wait_for
+
+
+def has_unread_bytes(port):
+    """True if something waits in a connection for whoever listens on this port: proc_net_tcp.txt of the kernel."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return any(int(row[1].split(":")[1], 16) == port and row[3] == "01" and row[4].split(":")[1] != "00000000" for row in rows)
 
 
 class Status(unittest.TestCase):
@@ -151,6 +159,21 @@ class Watch(unittest.TestCase):
                 self.assertIn("\033[", terminal.screen("-e"), "colours on a terminal")
                 terminal.keys("C-c")
                 self.assertNotIn("queue", terminal.wait_for("status=0"))
+
+    def test_who_interrupts_twice_while_redis_hangs_gets_his_screen_back(self):
+        with World(fake=False, as_acl_user=False) as world:
+            words = (ctl.PROGRAM, "status", "--watch", "--every", "1s", "--redis", f"redis://127.0.0.1:{world.redis.port}/0")
+            with ctl.Terminal(world, " ".join(words)) as terminal:
+                terminal.wait_for("queue      0")
+                os.kill(world.redis.process.pid, signal.SIGSTOP)
+                try:
+                    wait_for(lambda: has_unread_bytes(world.redis.port), "the next picture to be asked for")
+                    terminal.keys("C-c")
+                    terminal.keys("C-c")
+                    self.assertNotIn("queue", terminal.wait_for("status=130"))
+                    self.assertEqual(terminal.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").strip(), "0 1")
+                finally:
+                    os.kill(world.redis.process.pid, signal.SIGCONT)
 
     def test_watch_does_not_walk_over_all_keys_each_time(self):
         with World(fake=False) as world:

@@ -60,8 +60,7 @@ static void print(const struct adoption *adoption, bool is_changed)
     else
         json_text(&json, "publishableKeyBefore", reply_text(before), reply_len(before));
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(adoption->ctl, &text);
 }
 
 static bool is_confirmed(const struct adoption *adoption)

@@ -9,7 +9,7 @@
 
 #define TEXT_MAX_BYTES 65536
 
-static void print_json(const struct audit *audit)
+static void print_json(struct ctl *ctl, const struct audit *audit)
 {
     struct buffer text;
     struct json json = {.text = &text};
@@ -21,8 +21,7 @@ static void print_json(const struct audit *audit)
     json_int(&json, "missingLetters", audit_missing_letters(audit));
     audit_json(&json, audit);
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(ctl, &text);
 }
 
 static void print_text(const struct ctl *ctl, const struct audit *audit)
@@ -68,7 +67,7 @@ enum ctl_exit command_audit(struct ctl *ctl, int argc, char **argv)
     if (result != RESULT_OK)
         return ctl_explain(ctl, result);
     if (ctl->wants_json)
-        print_json(&audit);
+        print_json(ctl, &audit);
     else
         print_text(ctl, &audit);
     return audit_holds(&audit) ? CTL_EXIT_OK : CTL_EXIT_FAILED;

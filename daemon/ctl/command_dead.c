@@ -55,8 +55,7 @@ static enum result on_listed(const char *id, const redisReply *flat, void *user)
     }
     buffer_init(&text, TEXT_MAX_BYTES);
     stream_entry_json(&json, id, flat);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(dead->ctl, &text);
     return RESULT_OK;
 }
 
@@ -160,8 +159,7 @@ static void print_summary(const struct dead *dead, bool is_retry)
         json_int(&json, "removed", dead->removed);
     }
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(dead->ctl, &text);
 }
 
 /* Retry or rm, once the letters are known. */

@@ -56,7 +56,8 @@ enum ctl_exit command_doctor(struct ctl *ctl, int argc, char **argv)
     json_int(&doctor.json, "failures", doctor.failures);
     json_close_object(&doctor.json);
     if (ctl->wants_json)
-        puts(buffer_text(&doctor.text));
-    buffer_done(&doctor.text);
+        ctl_put_line(ctl, &doctor.text);
+    else
+        buffer_done(&doctor.text);
     return status;
 }

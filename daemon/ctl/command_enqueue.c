@@ -99,7 +99,7 @@ static enum ctl_exit read_jobs(struct ctl *ctl, struct enqueue *enqueue, int cou
     return CTL_EXIT_OK;
 }
 
-static void print_summary(const struct ctl *ctl, const struct enqueue *enqueue)
+static void print_summary(struct ctl *ctl, const struct enqueue *enqueue)
 {
     const struct job_source *source = &enqueue->source;
     const struct follow *follow = &enqueue->follow;
@@ -128,8 +128,7 @@ static void print_summary(const struct ctl *ctl, const struct enqueue *enqueue)
         json_int(&json, "failed", follow->failed);
     }
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(ctl, &text);
 }
 
 static void explain_rest(const struct enqueue *enqueue)

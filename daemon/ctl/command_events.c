@@ -55,8 +55,7 @@ static enum result on_event(const char *id, const redisReply *flat, void *user)
     if (events->ctl->wants_json) {
         buffer_init(&text, TEXT_MAX_BYTES);
         stream_entry_json(&json, id, flat);
-        puts(buffer_text(&text));
-        buffer_done(&text);
+        ctl_put_line(events->ctl, &text);
     } else {
         print_text(id, flat);
     }

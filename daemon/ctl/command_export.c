@@ -57,7 +57,7 @@ static void write_row(struct export *export, const char *const *texts, const siz
 {
     struct json json = {.text = &export->row};
 
-    buffer_reset(&export->row);
+    buffer_init(&export->row, ROW_MAX_BYTES);
     if (export->is_jsonl)
         json_open_object(&json, NULL);
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
@@ -70,7 +70,7 @@ static void write_row(struct export *export, const char *const *texts, const siz
     }
     if (export->is_jsonl)
         json_close_object(&json);
-    puts(buffer_text(&export->row));
+    ctl_put_line(export->ctl, &export->row);
 }
 
 static void write_header(struct export *export)
@@ -184,9 +184,7 @@ enum ctl_exit command_export(struct ctl *ctl, int argc, char **argv)
     if (export.is_csv == export.is_jsonl)
         return ctl_misused(ctl, "--csv or --jsonl?");
     id_set_init(&export.seen);
-    buffer_init(&export.row, ROW_MAX_BYTES);
     enum ctl_exit status = run(&export);
-    buffer_done(&export.row);
     id_set_done(&export.seen);
     return status;
 }

@@ -35,7 +35,8 @@ static enum ctl_exit act(struct ctl *ctl, const char *action, int64_t lasts_ms, 
     return result == RESULT_OK ? CTL_EXIT_OK : ctl_explain(ctl, result);
 }
 
-static void print_json(const char *member, const redisReply *reply, int64_t lasts_ms)
+static void print_json(struct ctl *ctl, const char *member, const redisReply *reply,
+                       int64_t lasts_ms)
 {
     const redisReply *causes = reply_at(reply, 1);
     struct buffer text;
@@ -50,8 +51,7 @@ static void print_json(const char *member, const redisReply *reply, int64_t last
     if (lasts_ms > 0)
         json_int(&json, "untilMs", reply_int(reply_at(reply, 0), 0) + lasts_ms);
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(ctl, &text);
 }
 
 enum ctl_exit command_pause(struct ctl *ctl, int argc, char **argv)
@@ -82,7 +82,7 @@ enum ctl_exit command_pause(struct ctl *ctl, int argc, char **argv)
     if (status != CTL_EXIT_OK)
         return status;
     if (ctl->wants_json)
-        print_json("begun", reply, lasts_ms);
+        print_json(ctl, "begun", reply, lasts_ms);
     else if (lasts_ms > 0)
         printf("Paused for %s.\n", terminal_duration(lasts_ms, duration));
     else
@@ -114,7 +114,7 @@ enum ctl_exit command_resume(struct ctl *ctl, int argc, char **argv)
     const redisReply *causes = reply_at(reply, 1);
     size_t count = causes == NULL ? 0 : causes->elements;
     if (ctl->wants_json)
-        print_json("lifted", reply, 0);
+        print_json(ctl, "lifted", reply, 0);
     for (size_t i = 0; !ctl->wants_json && i < count; i++) {
         fputs("Lifted: ", stdout);
         terminal_put(stdout, reply_text(causes->element[i]), reply_len(causes->element[i]));

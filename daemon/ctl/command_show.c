@@ -12,8 +12,7 @@
 #define TEXT_MAX_BYTES 65536
 #define LINK_MAX_LEN   8192
 
-static void print_json(const struct ctl *ctl, const char *id, const redisReply *found,
-                       bool is_in_flight)
+static void print_json(struct ctl *ctl, const char *id, const redisReply *found, bool is_in_flight)
 {
     static const char *const numbers[] = {"attempts", "linkExpiryMins", "httpStatus", NULL};
     struct buffer text;
@@ -40,8 +39,7 @@ static void print_json(const struct ctl *ctl, const char *id, const redisReply *
         json_text(&json, "authFlowUrl", link, strlen(link));
     }
     json_close_object(&json);
-    puts(buffer_text(&text));
-    buffer_done(&text);
+    ctl_put_line(ctl, &text);
 }
 
 static void print_text(const struct ctl *ctl, const redisReply *found, bool is_in_flight)

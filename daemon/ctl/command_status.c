@@ -33,10 +33,12 @@ static enum result show(struct ctl *ctl, struct status_roster *roster, bool is_w
         status_append_json(&text, &status);
     else
         status_append_text(&text, &status, dialog_where(ctl->dialog), &ctl->out);
-    if (is_watch && ctl->out.is_tty && !ctl->wants_json)
+    if (ctl->wants_json)
+        ctl_put_line(ctl, &text);
+    else if (is_watch && ctl->out.is_tty)
         redraw(&text);
     else
-        printf("%s%s", buffer_text(&text), ctl->wants_json ? "\n" : "");
+        fputs(buffer_text(&text), stdout);
     fflush(stdout);
     buffer_done(&text);
     status_done(&status);

@@ -100,6 +100,17 @@ enum ctl_exit ctl_explain(struct ctl *ctl, enum result result)
                                                                      : CTL_EXIT_FAILED;
 }
 
+void ctl_put_line(struct ctl *ctl, struct buffer *text)
+{
+    if (text->failed) {
+        ctl_complain("a line is left out: a value in Redis is longer than any of authlinkd's");
+        ctl->is_incomplete = true;
+    } else {
+        puts(buffer_text(text));
+    }
+    buffer_done(text);
+}
+
 bool ctl_is_confirmed(const struct ctl *ctl, const char *what)
 {
     char answer[16] = "";
@@ -121,8 +132,10 @@ void ctl_show_link(const struct ctl *ctl, const char *link, size_t len, char *ta
     size_t host_len = 0;
     const char *host = https_url_host(link, len, &host_len);
 
-    if (ctl->reveals)
-        text_copy(target, size, link, len);
+    if (ctl->reveals && text_copy(target, size, link, len) != RESULT_OK)
+        snprintf(target, size, "[longer than any link]");
+    else if (ctl->reveals)
+        return;
     else if (len == 0)
         text_copy(target, size, "", 0);
     else
@@ -192,5 +205,5 @@ int ctl_main(int argc, char **argv)
         ctl_complain("standard output cannot be written: part of the data is missing");
         status = CTL_EXIT_FAILED;
     }
-    return status;
+    return status == (int)CTL_EXIT_OK && ctl.is_incomplete ? (int)CTL_EXIT_FAILED : status;
 }

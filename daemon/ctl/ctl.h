@@ -33,6 +33,7 @@ struct ctl {
     bool wants_help;
     bool reveals; /* links are shown */
     bool says_yes;
+    bool is_incomplete; /* a line was left out: exit status 1 */
     struct settings settings;
     bool has_settings;
     struct dialog *dialog; /* owns; NULL until ctl_connect() */
@@ -56,6 +57,12 @@ enum ctl_exit ctl_explain(struct ctl *ctl, enum result result);
 
 /* "authlinkctl: ..." on stderr, as a line. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Prints a finished text as a line, and frees it. One that did not fit, because of what somebody
+ * else wrote into Redis, is told and left out; the exit status is CTL_EXIT_FAILED then.
+ */
+void ctl_put_line(struct ctl *ctl, struct buffer *text);
 
 /* Wrong words: says so, and where help is. Returns CTL_EXIT_USAGE. */
 enum ctl_exit ctl_misused(const struct ctl *ctl, const char *format, ...)

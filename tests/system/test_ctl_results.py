@@ -136,6 +136,23 @@ class Export(unittest.TestCase):
                 self.assertIn("hmget", ended.err.lower())
                 self.assertNotIn("links\n", ended.err)
 
+    def test_a_line_that_would_not_be_whole_is_left_out_and_told(self):
+        with World(fake=False) as world:
+            session(world, "u1", ref="x" * 70000)
+            session(world, "u2", authFlowUrl=LINK + "x" * 9000)
+            session(world, "u3")
+            for form in ("--csv", "--jsonl"):
+                ended = ctl.run(world, "export", form, "--reveal", code=1)
+                self.assertIn("left out", ended.err)
+                self.assertEqual(len(ended.out.splitlines()), 3 if form == "--csv" else 2)
+                self.assertIn("longer than any link", ended.out)
+                self.assertNotIn("xxx", ended.out)
+            ended = ctl.run(world, "show", "u1", "--json", code=1)
+            self.assertEqual((ended.out, "left out" in ended.err), ("", True))
+            world.r("XADD", "authlink:events", "*", "type", "x" * 70000)
+            world.r("XADD", "authlink:events", "*", "type", "ready")
+            self.assertEqual([row["type"] for row in lines(ctl.run(world, "events", "--json", code=1))], ["ready"])
+
     def test_the_form_must_be_said(self):
         with World(fake=False) as world:
             ctl.run(world, "export", code=2)

@@ -1,7 +1,7 @@
 /* main.c - the program; everything is in app/. */
-#include "app/app.h"
+#include "app/command_line.h"
 
 int main(int argc, char **argv)
 {
-    return app_main(argc, argv);
+    return command_line_main(argc, argv);
 }

@@ -1,10 +1,9 @@
-/* app.c - the daemon: arguments, wiring, life and end. */
+/* app.c - the daemon: wiring, life and end. */
 #include "app/app.h"
 
 #include "app/identity.h"
 #include "app/metrics.h"
 #include "app/notify.h"
-#include "app/options.h"
 #include "app/signals.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -14,16 +13,12 @@
 #include "config/compose.h"
 #include "config/config.h"
 
-#include <cjson/cJSON.h>
 #include <curl/curl.h>
 #include <event2/event.h>
-#include <hiredis/hiredis.h>
 #include <malloc.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define TICK_SEC        1
 #define DRAIN_MARGIN_US (2 * US_PER_SEC)
@@ -368,106 +363,15 @@ static int run(struct app *app)
     return code;
 }
 
-static int check(const struct app *app)
+int app_run(const char *config_path, const struct settings *settings)
 {
-    printf("%s: ok\n", app->config_path);
-    if (app->settings.secret_key == NULL)
-        printf("no secret key is seen from here: the daemon needs one in a file that "
-               "conductor.secret_key_file names, a systemd credential of its unit, or "
-               "CONDUCTOR_SECRET_KEY\n");
-    return APP_EXIT_OK;
-}
+    struct app app = {
+        .config_path = config_path, .settings = *settings, .identity = {.lock_fd = -1}};
 
-static int dump(const struct settings *settings)
-{
-    struct buffer text;
-
-    buffer_init(&text, CONFIG_MESSAGES_MAX_BYTES);
-    enum result result = config_dump(settings, &text);
-    fwrite(buffer_text(&text), 1, text.len, stdout);
-    buffer_done(&text);
-    return result == RESULT_OK ? APP_EXIT_OK : APP_EXIT_FAILURE;
-}
-
-static int act(struct app *app, enum options_action action)
-{
-    switch (action) {
-    case ACTION_CHECK_CONFIG:
-        return check(app);
-    case ACTION_DUMP_CONFIG:
-        return dump(&app->settings);
-    case ACTION_RUN:
-    case ACTION_VERSION:
-    case ACTION_HELP:
-        break;
-    }
-    log_configure(app->settings.log.level, app->settings.log.format);
-    return run(app);
-}
-
-static int act_on_config(const struct options *options)
-{
-    struct app app = {.config_path = options->config_path, .identity = {.lock_fd = -1}};
-    struct buffer messages;
-
-    buffer_init(&messages, CONFIG_MESSAGES_MAX_BYTES);
-    enum result result = options->action == ACTION_RUN
-                             ? config_load(options->config_path, &app.settings, &messages)
-                             : config_load_to_look(options->config_path, &app.settings, &messages);
-    fwrite(buffer_text(&messages), 1, messages.len, stderr);
-    buffer_done(&messages);
-    if (result != RESULT_OK)
-        return APP_EXIT_CONFIG;
-
+    log_configure(app.settings.log.level, app.settings.log.format);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int code = act(&app, options->action);
+    int code = run(&app);
     config_free(&app.settings);
     curl_global_cleanup();
-    return code;
-}
-
-static int print_version(void)
-{
-    printf("authlinkd %s\n%s\nlibevent/%s hiredis/%d.%d.%d cJSON/%s %s\n", AUTHLINKD_VERSION,
-           curl_version(), event_get_version(), HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH,
-           cJSON_Version(), OpenSSL_version(OPENSSL_VERSION));
-    return APP_EXIT_OK;
-}
-
-static int do_what_is_asked(int argc, char **argv)
-{
-    struct options options;
-    const char *wrong_word = NULL;
-
-    if (options_read(argc, argv, &options, &wrong_word) != RESULT_OK) {
-        fprintf(stderr, "authlinkd: %s: not understood, or its value is missing\n\n%s", wrong_word,
-                options_usage);
-        return APP_EXIT_USAGE;
-    }
-    switch (options.action) {
-    case ACTION_HELP:
-        fputs(options_usage, stdout);
-        return APP_EXIT_OK;
-    case ACTION_VERSION:
-        return print_version();
-    case ACTION_RUN:
-    case ACTION_CHECK_CONFIG:
-    case ACTION_DUMP_CONFIG:
-        break;
-    }
-    return act_on_config(&options);
-}
-
-int app_main(int argc, char **argv)
-{
-    /* No core file and no look into our memory: both would show keys and links. */
-    prctl(PR_SET_DUMPABLE, 0);
-    signals_begin();
-    int code = do_what_is_asked(argc, argv);
-
-    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == APP_EXIT_OK) {
-        fprintf(stderr, "authlinkd: standard output cannot be written\n");
-        code = APP_EXIT_FAILURE;
-    }
     return code;
 }

@@ -1,5 +1,5 @@
 /*
- * app.h - the daemon: arguments, wiring, life and end.
+ * app.h - the daemon: wiring, life and end.
  *
  * Who owns whom:
  *
@@ -24,6 +24,10 @@ enum app_exit {
     APP_EXIT_CONFIG = 78,
 };
 
-int app_main(int argc, char **argv);
+struct settings;
+
+/* Runs by these settings, which it takes over with their secrets, to its end. Returns an exit code.
+ */
+int app_run(const char *config_path, const struct settings *settings);
 
 #endif

@@ -165,7 +165,6 @@ struct http_server *http_server_start(http_serve serve, void *user, SSL_CTX *tls
     struct http_server *server = calloc(1, sizeof *server);
 
     ck_assert_ptr_nonnull(server);
-    signal(SIGPIPE, SIG_IGN); /* as the daemon does; SSL_write has no MSG_NOSIGNAL */
     server->serve = serve;
     server->user = user;
     server->tls = tls;

@@ -48,9 +48,24 @@ static void append_cell(struct buffer *row, const char *text, size_t len)
         return;
     }
     buffer_append_str(row, is_formula ? "\"'" : "\"");
-    for (size_t i = 0; i < len; i++)
-        buffer_append_str(row, text[i] == '"' ? "\"\"" : (const char[]){text[i], '\0'});
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            buffer_append_char(row, '"');
+        buffer_append_char(row, text[i]);
+    }
     buffer_append_char(row, '"');
+}
+
+/* A person sees it: as elsewhere, nothing steers the terminal. A file keeps each byte. */
+static void append_shown_cell(struct buffer *row, const char *text, size_t len)
+{
+    struct buffer shown;
+
+    buffer_init(&shown, ROW_MAX_BYTES);
+    terminal_escape(&shown, text, len);
+    append_cell(row, buffer_text(&shown), shown.len);
+    row->failed = row->failed || shown.failed;
+    buffer_done(&shown);
 }
 
 static void write_row(struct export *export, const char *const *texts, const size_t *lens)
@@ -66,7 +81,10 @@ static void write_row(struct export *export, const char *const *texts, const siz
             continue;
         }
         buffer_append_str(&export->row, i > 0 ? "," : "");
-        append_cell(&export->row, texts[i], lens[i]);
+        if (export->ctl->out.is_tty)
+            append_shown_cell(&export->row, texts[i], lens[i]);
+        else
+            append_cell(&export->row, texts[i], lens[i]);
     }
     if (export->is_jsonl)
         json_close_object(&json);

@@ -106,7 +106,8 @@ void ctl_put_line(struct ctl *ctl, struct buffer *text)
         ctl_complain("a line is left out: a value in Redis is longer than any of authlinkd's");
         ctl->is_incomplete = true;
     } else {
-        puts(buffer_text(text));
+        fwrite(buffer_text(text), 1, text->len, stdout); /* a cell of CSV may have a NUL */
+        putchar('\n');
     }
     buffer_done(text);
 }

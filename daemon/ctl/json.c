@@ -8,6 +8,53 @@
 #include <math.h>
 #include <string.h>
 
+/* The code point of a character of two or three bytes, as those are that a terminal obeys. */
+static unsigned int code_point(const char *at, size_t len)
+{
+    unsigned int first = (unsigned char)at[0] & (len == 2 ? 0x1f : 0x0f);
+
+    for (size_t i = 1; i < len; i++)
+        first = first << 6 | ((unsigned char)at[i] & 0x3f);
+    return first;
+}
+
+/* What a terminal would obey is written by its number, which means the same to a program. */
+static void append_string(struct buffer *target, const char *text, size_t len)
+{
+    struct buffer string;
+
+    buffer_init(&string, 6 * len + 3);
+    buffer_append_json_string(&string, text, len);
+    for (size_t i = 0; i < string.len;) {
+        size_t harm_len = terminal_harm_len(string.data + i, string.len - i);
+        if (harm_len > 0)
+            buffer_append_format(target, "\\u%04x", code_point(string.data + i, harm_len));
+        else
+            buffer_append_char(target, string.data[i]);
+        i += harm_len > 0 ? harm_len : 1;
+    }
+    buffer_done(&string);
+}
+
+/* A text from outside; bytes that are no UTF-8 become U+FFFD. */
+static void append_text(struct buffer *target, const char *text, size_t len)
+{
+    struct buffer sound;
+
+    if (text_is_utf8(text, len)) {
+        append_string(target, text, len);
+        return;
+    }
+    buffer_init(&sound, 3 * len + 1);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < 0x80)
+            buffer_append_char(&sound, text[i]);
+        else
+            buffer_append_str(&sound, "\xef\xbf\xbd");
+    append_string(target, buffer_text(&sound), sound.len);
+    buffer_done(&sound);
+}
+
 static void begin(struct json *json, const char *key)
 {
     if (json->needs_comma)
@@ -15,7 +62,7 @@ static void begin(struct json *json, const char *key)
     json->needs_comma = true;
     if (key == NULL)
         return;
-    buffer_append_json_string(json->text, key, strlen(key));
+    append_text(json->text, key, strlen(key)); /* a field of a hash may have any name */
     buffer_append_char(json->text, ':');
 }
 
@@ -52,50 +99,10 @@ void json_close_array(struct json *json)
     close_bracket(json, ']');
 }
 
-/* The code point of a character of two or three bytes, as those are that a terminal obeys. */
-static unsigned int code_point(const char *at, size_t len)
-{
-    unsigned int first = (unsigned char)at[0] & (len == 2 ? 0x1f : 0x0f);
-
-    for (size_t i = 1; i < len; i++)
-        first = first << 6 | ((unsigned char)at[i] & 0x3f);
-    return first;
-}
-
-/* What a terminal would obey is written by its number, which means the same to a program. */
-static void append_string(struct buffer *target, const char *text, size_t len)
-{
-    struct buffer string;
-
-    buffer_init(&string, 6 * len + 3);
-    buffer_append_json_string(&string, text, len);
-    for (size_t i = 0; i < string.len;) {
-        size_t harm_len = terminal_harm_len(string.data + i, string.len - i);
-        if (harm_len > 0)
-            buffer_append_format(target, "\\u%04x", code_point(string.data + i, harm_len));
-        else
-            buffer_append_char(target, string.data[i]);
-        i += harm_len > 0 ? harm_len : 1;
-    }
-    buffer_done(&string);
-}
-
 void json_text(struct json *json, const char *key, const char *text, size_t len)
 {
     begin(json, key);
-    if (text_is_utf8(text, len)) {
-        append_string(json->text, text, len);
-        return;
-    }
-    struct buffer sound;
-    buffer_init(&sound, 3 * len + 1);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x80)
-            buffer_append_char(&sound, text[i]);
-        else
-            buffer_append_str(&sound, "\xef\xbf\xbd"); /* U+FFFD */
-    buffer_append_json_string(json->text, buffer_text(&sound), sound.len);
-    buffer_done(&sound);
+    append_text(json->text, text, len);
 }
 
 void json_int(struct json *json, const char *key, int64_t number)

@@ -102,6 +102,25 @@ class Export(unittest.TestCase):
             got = {row["endUserId"]: row["ref"] for row in csv.DictReader(io.StringIO(out, newline=""))}
             self.assertEqual(got, {f"u{number}": shown for number, shown in enumerate(rows.values())})
 
+    def test_csv_steers_no_terminal_and_a_file_keeps_each_byte(self):
+        ref = "\x1b[31mred\x9b2J\u202e\0end"
+        with World(fake=False) as world:
+            session(world, "u1", ref=ref.encode())
+            self.assertIn(f'u1,"{ref}",', ctl.run(world, "export", "--csv").out)
+            self.assertEqual(lines(ctl.run(world, "export", "--jsonl"))[0]["ref"], ref)
+            self.assertIn(r"\u001b[31mred\u009b2J\u202e", ctl.run(world, "export", "--jsonl").out)
+            with ctl.Terminal(world, " ".join((ctl.PROGRAM, "export", "--csv", *ctl.redis_words(world)))) as terminal:
+                terminal.wait_for("status=0")
+                self.assertIn(r"u1,\x1b[31mred\xc2\x9b2J\xe2\x80\xae\x00end,", terminal.screen())
+
+    def test_a_field_of_any_name_is_a_member_of_json(self):
+        with World(fake=False) as world:
+            session(world, "u1", **{"n\x9b": "v"})
+            world.r("HSET", "authlink:session:u1", b"\xff\xfe", "w")
+            out = ctl.run(world, "show", "u1", "--json").out
+            self.assertIn(r'"n\u009b":"v"', out)
+            self.assertEqual(json.loads(out)["\ufffd\ufffd"], "w")
+
     def test_other_types_and_failures_are_passed_over(self):
         with World(fake=False) as world:
             world.r("SET", "authlink:session:foreign", "x")

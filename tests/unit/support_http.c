@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -208,7 +208,7 @@ int64_t status_eta_ms(const struct status *status)
 
     if (status_backlog(status) == 0)
         return 0;
-    if (status->holds->elements > 0 || status->instance_count == 0 || per_sec <= 0)
+    if (status->holds->elements > 0 || status->instance_count == 0 || !(per_sec > 0)) /* NaN too */
         return -1;
     double eta_ms = 1000.0 * (double)status_backlog(status) / per_sec;
     return eta_ms > (double)REPLY_INT_MAX ? -1 : (int64_t)eta_ms;

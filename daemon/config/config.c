@@ -86,7 +86,9 @@ static enum result load(const char *path, enum key_wish wish, struct settings *r
     if (result == RESULT_OK) {
         enum result key = load_secret_key(&settings, wish, messages);
         enum result password = load_redis_password(&settings, messages);
-        result = key != RESULT_OK ? key : password;
+        enum result instance =
+            wish == KEY_UNWANTED ? RESULT_OK : parse_complete_instance(path, &settings, messages);
+        result = key != RESULT_OK ? key : password != RESULT_OK ? password : instance;
     }
     if (result == RESULT_OK)
         *ret_settings = settings;

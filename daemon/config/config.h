@@ -90,7 +90,7 @@ struct settings {
     struct {
         char listen[LISTEN_TEXT_MAX_LEN + 1]; /* "": nowhere */
     } metrics;
-    char instance[CONFIG_INSTANCE_MAX_LEN + 1]; /* never "": the host's name */
+    char instance[CONFIG_INSTANCE_MAX_LEN + 1]; /* the host's name; "": not said, of authlinkctl */
 
     struct secret *secret_key;     /* NULL: not looked for, or not found, where that may be */
     struct secret *redis_password; /* NULL: none */
@@ -110,7 +110,7 @@ MUST_CHECK enum result config_load(const char *path, struct settings *ret_settin
 MUST_CHECK enum result config_load_to_look(const char *path, struct settings *ret_settings,
                                            struct buffer *reterr_messages);
 
-/* The same without the API's secret key, which authlinkctl has no need of. */
+/* The same without the API's secret key and an instance, which authlinkctl has no need of. */
 MUST_CHECK enum result config_load_for_ctl(const char *path, struct settings *ret_settings,
                                            struct buffer *reterr_messages);
 

@@ -242,24 +242,6 @@ static void complete_queue(struct reading *reading)
         say_fault(reading, "redis.queue", "must bear the hash tag of redis.key_prefix");
 }
 
-static void complete_instance(struct reading *reading)
-{
-    struct settings *settings = reading->settings;
-    char host[CONFIG_INSTANCE_MAX_LEN + 1];
-    struct buffer why;
-
-    if (settings->instance[0] != '\0')
-        return;
-    buffer_init(&why, CONFIG_TEXT_MAX_LEN);
-    if (gethostname(host, sizeof host) == 0 && memchr(host, '\0', sizeof host) != NULL &&
-        host[0] != '\0' && rule_instance(host, &why))
-        text_copy(settings->instance, sizeof settings->instance, host, strlen(host));
-    else
-        say_fault(reading, "instance",
-                  "must be set: the host's name is not 1 to 64 of A-Z a-z 0-9 . _ -");
-    buffer_done(&why);
-}
-
 /* A file that would not be used was meant to be. */
 static void check_tls(struct reading *reading, const struct link_tls *tls)
 {
@@ -310,7 +292,6 @@ static void complete(struct reading *reading)
     check_rate(reading);
     check_delays(reading);
     complete_queue(reading);
-    complete_instance(reading);
     settings->log.level = rule_log_level_of(settings->log.level_name);
     settings->log.format = rule_log_format_of(settings->log.format_name);
     complete_address(reading);
@@ -327,6 +308,26 @@ enum result parse_complete(const char *path, struct settings *settings,
     struct reading reading = {.path = path, .settings = settings, .messages = reterr_messages};
 
     complete(&reading);
+    return end_reading(&reading);
+}
+
+enum result parse_complete_instance(const char *path, struct settings *settings,
+                                    struct buffer *reterr_messages)
+{
+    struct reading reading = {.path = path, .settings = settings, .messages = reterr_messages};
+    char host[CONFIG_INSTANCE_MAX_LEN + 1];
+    struct buffer why;
+
+    if (settings->instance[0] != '\0')
+        return RESULT_OK;
+    buffer_init(&why, CONFIG_TEXT_MAX_LEN);
+    if (gethostname(host, sizeof host) == 0 && memchr(host, '\0', sizeof host) != NULL &&
+        host[0] != '\0' && rule_instance(host, &why))
+        text_copy(settings->instance, sizeof settings->instance, host, strlen(host));
+    else
+        say_fault(&reading, "instance",
+                  "must be set: the host's name is not 1 to 64 of A-Z a-z 0-9 . _ -");
+    buffer_done(&why);
     return end_reading(&reading);
 }
 

@@ -168,6 +168,24 @@ START_TEST(authlinkctl_needs_no_secret_key)
 }
 END_TEST
 
+/* So that it works on a host whose name would be no instance. */
+START_TEST(the_daemon_alone_needs_an_instance)
+{
+    struct settings settings = {.secret_key = NULL};
+
+    config_write_bytes(MINIMAL, strlen(MINIMAL));
+    ck_assert_int_eq(config_load_for_ctl(config_path, &settings, &config_messages), RESULT_OK);
+    ck_assert_str_eq(settings.instance, "");
+    config_free(&settings);
+    ck_assert_int_eq(config_for_redis("redis://h", &settings, &config_messages), RESULT_OK);
+    ck_assert_str_eq(settings.instance, "");
+    config_free(&settings);
+    ck_assert_int_eq(config_load_to_look(config_path, &settings, &config_messages), RESULT_OK);
+    ck_assert_str_ne(settings.instance, "");
+    config_free(&settings);
+}
+END_TEST
+
 START_TEST(a_url_of_redis_alone_makes_settings_too)
 {
     struct settings settings = {.secret_key = NULL};
@@ -378,6 +396,7 @@ int main(void)
     tcase_add_test(tcase, a_dump_shows_of_a_secret_only_that_and_which_it_is);
     tcase_add_loop_test(tcase, a_wrong_secret_key_is_refused_and_not_repeated, 0, ROWS(bad_keys));
     tcase_add_test(tcase, authlinkctl_needs_no_secret_key);
+    tcase_add_test(tcase, the_daemon_alone_needs_an_instance);
     tcase_add_test(tcase, a_url_of_redis_alone_makes_settings_too);
     tcase_add_test(tcase, what_cannot_be_read_is_said);
     tcase_add_test(tcase, a_file_that_everybody_may_write_to_is_refused);
